@@ -1,0 +1,325 @@
+// Invariants: `session` is null exactly when the connection is broken. A statement that ended in an
+// error has been read to its end, so the session is idle or in a failed transaction, never busy.
+#include "pg/connection.h"
+
+#include <fmt/format.h>
+#include <libpq-fe.h>
+#include <poll.h>
+
+#include <deque>
+
+#include "base/units.h"
+#include "base/wait.h"
+#include "pg/connect.h"
+#include "pg/sqlstate.h"
+
+namespace pantryd::pg {
+namespace {
+
+constexpr std::size_t kNoticesMax = 100;
+constexpr auto kDrainMin = std::chrono::milliseconds(100);
+
+struct ParamPointers {
+  explicit ParamPointers(const Params& params) {
+    values.reserve(params.values().size());
+    for (const auto& value : params.values()) values.push_back(value ? value->c_str() : nullptr);
+  }
+  [[nodiscard]] int count() const { return static_cast<int>(values.size()); }
+  std::vector<const char*> values;
+};
+
+}  // namespace
+
+struct Connection::State {
+  PGconn* session = nullptr;
+  Conninfo where;
+  const StopFlag* stop = nullptr;
+  std::deque<std::string> notices;
+  int version = 0;
+  int pid = 0;
+
+  ~State() { close(); }
+  void close() {
+    if (session != nullptr) PQfinish(session);
+    session = nullptr;
+  }
+  static void on_notice(void* self, const PGresult* result) {
+    auto& notices = static_cast<State*>(self)->notices;
+    const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    if (notices.size() == kNoticesMax) notices.pop_front();
+    notices.emplace_back(one_line(text != nullptr ? text : ""));
+  }
+};
+
+Connection::Connection(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Connection::Connection(Connection&&) noexcept = default;
+Connection& Connection::operator=(Connection&&) noexcept = default;
+Connection::~Connection() = default;
+
+Connection Connection::connect(const Conninfo& where, Deadline deadline,
+                               const ConnectOptions& options) {
+  auto state = std::make_unique<State>();
+  state->session = open_session(where, deadline, options);
+  state->where = where;
+  state->stop = options.stop;
+  state->version = PQserverVersion(state->session);
+  state->pid = PQbackendPID(state->session);
+  PQsetNoticeReceiver(state->session, &State::on_notice, state.get());
+  return Connection(std::move(state));
+}
+
+void Connection::fail_lost(std::string_view what) {
+  std::string reason = "it was closed before";
+  if (state_->session != nullptr) {
+    reason = state_->where.mask(one_line(PQerrorMessage(state_->session)));
+    state_->close();
+  }
+  throw PgError(Failure::lost, std::string(sqlstate::kConnectionFailure),
+                fmt::format("the connection to {} was lost during {}: {}", state_->where.display(),
+                            what, reason),
+                "Look whether the server was restarted or the session was terminated.");
+}
+
+void Connection::wait_until_flushed(Deadline deadline) {
+  for (;;) {
+    const int left = PQflush(state_->session);
+    if (left == 0) return;
+    if (left < 0) fail_lost("a send");
+    const auto ready =
+        wait_ready(PQsocket(state_->session), POLLIN | POLLOUT, deadline, state_->stop);
+    if (ready != Ready::yes) {
+      // Half a message is with the server: nothing that follows would make sense to it.
+      state_->close();
+      const bool stopped = ready == Ready::stopped;
+      throw PgError(stopped ? Failure::stopped : Failure::timeout, "",
+                    stopped ? "interrupted while sending" : "the statement was not sent in time");
+    }
+    if (PQconsumeInput(state_->session) == 0) fail_lost("a send");
+  }
+}
+
+bool Connection::cancel_and_drain(Deadline deadline) noexcept {
+  try {
+    const std::shared_ptr<PGcancel> cancel(PQgetCancel(state_->session), &PQfreeCancel);
+    if (!cancel) return false;
+    const auto work = [cancel] {
+      char reason[256] = {};
+      PQcancel(cancel.get(), reason, sizeof reason);
+    };
+    if (run_bounded(work, deadline, nullptr) != Ready::yes) return false;
+    for (;;) {
+      while (PQisBusy(state_->session) != 0) {
+        if (wait_ready(PQsocket(state_->session), POLLIN, deadline, nullptr) != Ready::yes) {
+          return false;
+        }
+        if (PQconsumeInput(state_->session) == 0) return false;
+      }
+      PGresult* result = PQgetResult(state_->session);
+      if (result == nullptr) return PQstatus(state_->session) == CONNECTION_OK;
+      const auto status = PQresultStatus(result);
+      PQclear(result);
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
+        return false;
+      }
+    }
+  } catch (...) {
+    return false;
+  }
+}
+
+Result Connection::finish(Deadline deadline, std::string_view what) {
+  wait_until_flushed(deadline);
+  Result last;
+  std::optional<Result> failed;
+  for (;;) {
+    while (PQisBusy(state_->session) != 0) {
+      const auto ready = wait_ready(PQsocket(state_->session), POLLIN, deadline, state_->stop);
+      if (ready == Ready::yes) {
+        if (PQconsumeInput(state_->session) == 0) fail_lost(what);
+        continue;
+      }
+      if (!cancel_and_drain(Deadline::in(kCancelBudget))) state_->close();
+      const bool stopped = ready == Ready::stopped;
+      throw PgError(stopped ? Failure::stopped : Failure::timeout,
+                    std::string(sqlstate::kQueryCanceled),
+                    fmt::format("{} on {} was {}", what, state_->where.display(),
+                                stopped ? "interrupted" : "not done within its time limit"),
+                    stopped ? "" : "Raise the limit, or look for what the server waits for.");
+    }
+    PGresult* raw = PQgetResult(state_->session);
+    if (raw == nullptr) break;
+    Result result(raw);
+    if (result.failed() && !failed) failed = result;
+    const auto status = PQresultStatus(raw);
+    last = std::move(result);
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) return last;
+  }
+  if (!failed) return last;
+  const auto code = failed->sqlstate();
+  const auto message = state_->where.mask(failed->error_message());
+  if (PQstatus(state_->session) == CONNECTION_BAD || sqlstate::ends_session(code)) {
+    state_->close();
+    throw PgError(Failure::lost, code.empty() ? std::string(sqlstate::kConnectionFailure) : code,
+                  fmt::format("the connection to {} was lost during {}: {}",
+                              state_->where.display(), what, message),
+                  "Look whether the server was restarted or the session was terminated.");
+  }
+  throw PgError(Failure::statement, code, fmt::format("{} failed: {} ({})", what, message, code));
+}
+
+Result Connection::exec(const std::string& sql, const Params& params, Deadline deadline) {
+  send(sql, params);
+  return finish(deadline, "a statement");
+}
+
+Result Connection::exec_script(const std::string& sql, Deadline deadline) {
+  if (broken()) fail_lost("a script");
+  if (PQsendQuery(state_->session, sql.c_str()) == 0) fail_lost("a script");
+  return finish(deadline, "a script");
+}
+
+void Connection::prepare(const std::string& name, const std::string& sql, Deadline deadline) {
+  send_prepare(name, sql);
+  finish(deadline, "a prepare");
+}
+
+Result Connection::exec_prepared(const std::string& name, const Params& params, Deadline deadline) {
+  send_prepared(name, params);
+  return finish(deadline, "a statement");
+}
+
+void Connection::copy_begin(const std::string& sql, Deadline deadline) {
+  if (broken()) fail_lost("a COPY");
+  if (PQsendQuery(state_->session, sql.c_str()) == 0) fail_lost("a COPY");
+  finish(deadline, "a COPY");
+}
+
+void Connection::copy_put(std::span<const char> data, Deadline deadline) {
+  if (broken()) fail_lost("a COPY");
+  for (;;) {
+    const int queued =
+        PQputCopyData(state_->session, data.data(), static_cast<int>(data.size()));
+    if (queued < 0) fail_lost("a COPY");
+    if (queued > 0) break;
+    wait_until_flushed(deadline);
+  }
+  // Keeps libpq's buffer small: what it holds is memory of ours.
+  wait_until_flushed(deadline);
+}
+
+std::int64_t Connection::copy_end(Deadline deadline) {
+  if (broken()) fail_lost("a COPY");
+  while (PQputCopyEnd(state_->session, nullptr) == 0) wait_until_flushed(deadline);
+  return finish(deadline, "a COPY").affected();
+}
+
+void Connection::copy_abort(const std::string& reason, Deadline deadline) noexcept {
+  if (broken()) return;
+  try {
+    PQputCopyEnd(state_->session, reason.c_str());
+    finish(deadline, "a COPY");
+  } catch (const PgError& error) {
+    if (error.failure() != Failure::statement) state_->close();
+  } catch (...) {
+    state_->close();
+  }
+}
+
+bool Connection::make_idle(Deadline deadline) noexcept {
+  if (broken()) return false;
+  try {
+    switch (PQtransactionStatus(state_->session)) {
+      case PQTRANS_IDLE:
+        return true;
+      case PQTRANS_INTRANS:
+      case PQTRANS_INERROR:
+        exec("ROLLBACK", deadline);
+        return idle();
+      case PQTRANS_ACTIVE:
+        if (!cancel_and_drain(deadline.within(kCancelBudget + kDrainMin))) return false;
+        if (!idle()) exec("ROLLBACK", deadline);
+        return idle();
+      case PQTRANS_UNKNOWN:
+        return false;
+    }
+  } catch (...) {
+  }
+  return false;
+}
+
+bool Connection::broken() const {
+  return !state_ || state_->session == nullptr || PQstatus(state_->session) != CONNECTION_OK;
+}
+
+bool Connection::idle() const {
+  return !broken() && PQtransactionStatus(state_->session) == PQTRANS_IDLE;
+}
+
+int Connection::server_version() const { return state_->version; }
+int Connection::backend_pid() const { return state_->pid; }
+const Conninfo& Connection::conninfo() const { return state_->where; }
+
+std::vector<std::string> Connection::take_notices() {
+  std::vector<std::string> out(state_->notices.begin(), state_->notices.end());
+  state_->notices.clear();
+  return out;
+}
+
+std::string Connection::quote_identifier(const std::string& name) const {
+  std::string out = "\"";
+  for (const char c : name) {
+    if (c == '"') out.push_back('"');
+    out.push_back(c);
+  }
+  return out + "\"";
+}
+
+void Connection::send(const std::string& sql, const Params& params) {
+  if (broken()) fail_lost("a statement");
+  const ParamPointers bound(params);
+  if (PQsendQueryParams(state_->session, sql.c_str(), bound.count(), nullptr, bound.values.data(),
+                        nullptr, nullptr, 0) == 0) {
+    fail_lost("a statement");
+  }
+}
+
+void Connection::send_prepare(const std::string& name, const std::string& sql) {
+  if (broken()) fail_lost("a prepare");
+  if (PQsendPrepare(state_->session, name.c_str(), sql.c_str(), 0, nullptr) == 0) {
+    fail_lost("a prepare");
+  }
+}
+
+void Connection::send_prepared(const std::string& name, const Params& params) {
+  if (broken()) fail_lost("a statement");
+  const ParamPointers bound(params);
+  if (PQsendQueryPrepared(state_->session, name.c_str(), bound.count(), bound.values.data(),
+                          nullptr, nullptr, 0) == 0) {
+    fail_lost("a statement");
+  }
+}
+
+bool Connection::flush() {
+  if (broken()) fail_lost("a send");
+  const int left = PQflush(state_->session);
+  if (left < 0) fail_lost("a send");
+  return left == 0;
+}
+
+void Connection::consume() {
+  if (broken() || PQconsumeInput(state_->session) == 0) fail_lost("a receive");
+}
+
+bool Connection::busy() const { return !broken() && PQisBusy(state_->session) != 0; }
+
+std::optional<Result> Connection::take_result() {
+  if (broken()) fail_lost("a receive");
+  PGresult* result = PQgetResult(state_->session);
+  if (result == nullptr) return std::nullopt;
+  return Result(result);
+}
+
+int Connection::socket() const { return broken() ? -1 : PQsocket(state_->session); }
+pg_conn* Connection::native() const { return state_->session; }
+
+}  // namespace pantryd::pg
