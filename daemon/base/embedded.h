@@ -16,7 +16,7 @@ namespace embedded {
 /// Each list is sorted by name.
 [[nodiscard]] std::span<const EmbeddedFile> migrations();  ///< migrations/*.sql
 [[nodiscard]] std::span<const EmbeddedFile> probes();      ///< probes/*.yaml
-[[nodiscard]] std::span<const EmbeddedFile> config();      ///< config/*.yaml, config/workloads/*.yaml
+[[nodiscard]] std::span<const EmbeddedFile> config();  ///< config/*.yaml, config/workloads/*.yaml
 
 }  // namespace embedded
 }  // namespace pantryd

@@ -32,7 +32,8 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& chan
     const std::string_view inherited = *entry;
     const auto key = inherited.substr(0, inherited.find('=') + 1);
     bool replaced = false;
-    for (const auto& change : changes) replaced = replaced || change.compare(0, key.size(), key) == 0;
+    for (const auto& change : changes)
+      replaced = replaced || change.compare(0, key.size(), key) == 0;
     if (!replaced) merged.emplace_back(inherited);
   }
   return merged;
@@ -149,20 +150,16 @@ Child::Child(const ChildSpec& spec) : detached_(spec.detached) {
     throw Error(ExitCode::failed, "cannot create a pipe");
   }
 
-  const Prepared with{program->c_str(),
-                      argv.data(),
-                      envp.data(),
-                      spec.cwd.empty() ? nullptr : spec.cwd.c_str(),
-                      output_fd,
-                      report_fds[1]};
+  const Prepared with{program->c_str(), argv.data(),
+                      envp.data(),      spec.cwd.empty() ? nullptr : spec.cwd.c_str(),
+                      output_fd,        report_fds[1]};
   pid_ = ::fork();
   if (pid_ == 0) become(spec, with);
   ::close(output_fd);
   ::close(report_fds[1]);
   output_fd_ = pipe_fds[0];
   int reason = 0;
-  const bool failed =
-      pid_ < 0 || ::read(report_fds[0], &reason, sizeof reason) == sizeof reason;
+  const bool failed = pid_ < 0 || ::read(report_fds[0], &reason, sizeof reason) == sizeof reason;
   ::close(report_fds[0]);
   if (failed) {
     if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
@@ -207,8 +204,7 @@ std::optional<int> Child::wait(Deadline deadline) {
       return status_;
     }
     if (deadline.expired()) return std::nullopt;
-    std::this_thread::sleep_for(
-        std::min(std::chrono::milliseconds(10), deadline.remaining()));
+    std::this_thread::sleep_for(std::min(std::chrono::milliseconds(10), deadline.remaining()));
   }
 }
 

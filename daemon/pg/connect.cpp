@@ -75,10 +75,10 @@ std::vector<std::string> addresses_of(const std::string& host, Deadline deadline
                   "Check the resolver, or give the address as hostaddr.");
   }
   if (answer->addresses.empty()) {
-    throw PgError(Failure::unreachable, "",
-                  fmt::format("cannot resolve the host name {}: {}", host,
-                              ::gai_strerror(answer->code)),
-                  "Check the host in the connection string.");
+    throw PgError(
+        Failure::unreachable, "",
+        fmt::format("cannot resolve the host name {}: {}", host, ::gai_strerror(answer->code)),
+        "Check the host in the connection string.");
   }
   return answer->addresses;
 }
@@ -150,8 +150,8 @@ Session attempt(const Conninfo& where, const Endpoint& endpoint, Deadline deadli
     const auto ready = wait_ready(PQsocket(session.get()), events, deadline, options.stop);
     if (ready == Ready::stopped) throw_stopped();
     if (ready == Ready::deadline) {
-      const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(
-          SteadyClock::now() - began);
+      const auto waited =
+          std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
       throw PgError(Failure::unreachable, "",
                     fmt::format("cannot connect to {}: no answer within {}", shown.display(),
                                 format_duration(waited)),

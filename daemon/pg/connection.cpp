@@ -197,8 +197,7 @@ void Connection::copy_begin(const std::string& sql, Deadline deadline) {
 void Connection::copy_put(std::span<const char> data, Deadline deadline) {
   if (broken()) fail_lost("a COPY");
   for (;;) {
-    const int queued =
-        PQputCopyData(state_->session, data.data(), static_cast<int>(data.size()));
+    const int queued = PQputCopyData(state_->session, data.data(), static_cast<int>(data.size()));
     if (queued < 0) fail_lost("a COPY");
     if (queued > 0) break;
     wait_until_flushed(deadline);
@@ -255,9 +254,15 @@ bool Connection::idle() const {
   return !broken() && PQtransactionStatus(state_->session) == PQTRANS_IDLE;
 }
 
-int Connection::server_version() const { return state_->version; }
-int Connection::backend_pid() const { return state_->pid; }
-const Conninfo& Connection::conninfo() const { return state_->where; }
+int Connection::server_version() const {
+  return state_->version;
+}
+int Connection::backend_pid() const {
+  return state_->pid;
+}
+const Conninfo& Connection::conninfo() const {
+  return state_->where;
+}
 
 std::vector<std::string> Connection::take_notices() {
   std::vector<std::string> out(state_->notices.begin(), state_->notices.end());
@@ -310,7 +315,9 @@ void Connection::consume() {
   if (broken() || PQconsumeInput(state_->session) == 0) fail_lost("a receive");
 }
 
-bool Connection::busy() const { return !broken() && PQisBusy(state_->session) != 0; }
+bool Connection::busy() const {
+  return !broken() && PQisBusy(state_->session) != 0;
+}
 
 std::optional<Result> Connection::take_result() {
   if (broken()) fail_lost("a receive");
@@ -319,7 +326,11 @@ std::optional<Result> Connection::take_result() {
   return Result(result);
 }
 
-int Connection::socket() const { return broken() ? -1 : PQsocket(state_->session); }
-pg_conn* Connection::native() const { return state_->session; }
+int Connection::socket() const {
+  return broken() ? -1 : PQsocket(state_->session);
+}
+pg_conn* Connection::native() const {
+  return state_->session;
+}
 
 }  // namespace pantryd::pg

@@ -80,9 +80,9 @@ class Connection {
   void send(const std::string& sql, const Params& params);
   void send_prepare(const std::string& name, const std::string& sql);
   void send_prepared(const std::string& name, const Params& params);
-  [[nodiscard]] bool flush();                  ///< true: all is with the kernel
-  void consume();                              ///< reads what has arrived
-  [[nodiscard]] bool busy() const;             ///< true: take_result() would block
+  [[nodiscard]] bool flush();                         ///< true: all is with the kernel
+  void consume();                                     ///< reads what has arrived
+  [[nodiscard]] bool busy() const;                    ///< true: take_result() would block
   [[nodiscard]] std::optional<Result> take_result();  ///< nullopt: the statement is over
   [[nodiscard]] int socket() const;
   /// For pipeline mode and what else the reactor needs; not for anybody else.

@@ -11,8 +11,8 @@
 namespace pantryd::pg {
 namespace {
 
-constexpr std::array<std::string_view, 4> kSecretKeywords{"password", "sslpassword", "scram_client_key",
-                                                          "oauth_client_secret"};
+constexpr std::array<std::string_view, 4> kSecretKeywords{
+    "password", "sslpassword", "scram_client_key", "oauth_client_secret"};
 
 bool is_secret(std::string_view keyword) {
   for (const auto secret : kSecretKeywords) {
@@ -31,8 +31,7 @@ std::string quoted(const std::string& value) {
 }
 
 bool is_plain(const std::string& value) {
-  return !value.empty() &&
-         value.find_first_of(" '\\\t\n") == std::string::npos;
+  return !value.empty() && value.find_first_of(" '\\\t\n") == std::string::npos;
 }
 
 /// libpq quotes the offending piece of the text, which may be a piece of the password.
@@ -57,7 +56,8 @@ Conninfo Conninfo::parse(std::string_view text) {
   }
   Conninfo parsed;
   for (const PQconninfoOption* option = options.get(); option->keyword != nullptr; ++option) {
-    if (option->val != nullptr && *option->val != '\0') parsed.values_[option->keyword] = option->val;
+    if (option->val != nullptr && *option->val != '\0')
+      parsed.values_[option->keyword] = option->val;
   }
   return parsed;
 }

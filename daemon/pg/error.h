@@ -8,14 +8,14 @@
 namespace pantryd::pg {
 
 enum class Failure {
-  unreachable,   ///< no answer: refused, no route, DNS, or the connect deadline
-  refused,       ///< the server answered and will not have us: password, role, database, pg_hba
-  too_many,      ///< the server has no connection slot left (53300)
-  starting,      ///< the server starts up or shuts down (57P03)
-  lost,          ///< the connection broke after it stood
-  timeout,       ///< our deadline; the statement was cancelled or the connection closed
-  stopped,       ///< a stop request interrupted the wait
-  statement,     ///< the server refused the statement: see sqlstate()
+  unreachable,  ///< no answer: refused, no route, DNS, or the connect deadline
+  refused,      ///< the server answered and will not have us: password, role, database, pg_hba
+  too_many,     ///< the server has no connection slot left (53300)
+  starting,     ///< the server starts up or shuts down (57P03)
+  lost,         ///< the connection broke after it stood
+  timeout,      ///< our deadline; the statement was cancelled or the connection closed
+  stopped,      ///< a stop request interrupted the wait
+  statement,    ///< the server refused the statement: see sqlstate()
 };
 
 /// "unreachable", "refused", ...: stable, used as a metric label.

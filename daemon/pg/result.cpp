@@ -11,12 +11,18 @@
 
 namespace pantryd::pg {
 
-Params& Params::add(double value) { return push(fmt::format("{}", value)); }
+Params& Params::add(double value) {
+  return push(fmt::format("{}", value));
+}
 
 Result::Result(pg_result* owned) : result_(owned, &PQclear) {}
 
-int Result::rows() const { return PQntuples(result_.get()); }
-int Result::columns() const { return PQnfields(result_.get()); }
+int Result::rows() const {
+  return PQntuples(result_.get());
+}
+int Result::columns() const {
+  return PQnfields(result_.get());
+}
 
 std::string Result::column_name(int column) const {
   const char* name = PQfname(result_.get(), column);
@@ -92,7 +98,9 @@ std::optional<std::int64_t> Result::maybe_i64(int row, int column) const {
   return i64(row, column);
 }
 
-std::string Result::command() const { return PQcmdStatus(result_.get()); }
+std::string Result::command() const {
+  return PQcmdStatus(result_.get());
+}
 
 std::int64_t Result::affected() const {
   const std::string_view count = PQcmdTuples(result_.get());

@@ -17,8 +17,7 @@ class Params {
  public:
   Params() = default;
   template <typename... Values>
-    requires(sizeof...(Values) > 0)
-  static Params of(const Values&... values) {
+  requires(sizeof...(Values) > 0) static Params of(const Values&... values) {
     Params params;
     (params.add(values), ...);
     return params;
@@ -32,8 +31,7 @@ class Params {
   Params& add(bool value) { return push(value ? "t" : "f"); }
   Params& add(double value);
   template <std::integral Integer>
-    requires(!std::same_as<Integer, bool>)
-  Params& add(Integer value) {
+  requires(!std::same_as<Integer, bool>) Params& add(Integer value) {
     return push(std::to_string(value));
   }
 

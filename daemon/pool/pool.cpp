@@ -196,11 +196,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   [[noreturn]] void refuse(Refusal refusal, const std::string& why, const std::string& hint = {}) {
     const auto now = numbers();
     const auto code = refusal == Refusal::server ? ExitCode::unreachable : ExitCode::failed;
-    throw PoolError(refusal, code,
-                    fmt::format("{} (pool: {} in use, {} idle, {} connecting, {} waiting, limit {})",
-                                why, now.in_use, now.idle, now.connecting, now.waiting,
-                                now.size_max),
-                    hint);
+    throw PoolError(
+        refusal, code,
+        fmt::format("{} (pool: {} in use, {} idle, {} connecting, {} waiting, limit {})", why,
+                    now.in_use, now.idle, now.connecting, now.waiting, now.size_max),
+        hint);
   }
 
   const pg::Conninfo where_;
@@ -227,7 +227,9 @@ Lease& Lease::operator=(Lease&& other) noexcept {
   return *this;
 }
 
-Lease::~Lease() { reset(); }
+Lease::~Lease() {
+  reset();
+}
 
 void Lease::reset() {
   if (connection_) core_->give_back(std::move(connection_));
@@ -236,15 +238,23 @@ void Lease::reset() {
 
 Pool::Pool(pg::Conninfo where, PoolSettings settings)
     : core_(std::make_shared<PoolCore>(std::move(where), std::move(settings))) {}
-Pool::~Pool() { core_->shut_down(); }
+Pool::~Pool() {
+  core_->shut_down();
+}
 Lease Pool::acquire(Deadline deadline, const StopFlag* stop) {
   return core_->acquire(deadline, stop);
 }
 Lease Pool::acquire(const StopFlag* stop) {
   return core_->acquire(Deadline::in(core_->settings().acquire_timeout), stop);
 }
-PoolStatistics Pool::statistics() const { return core_->statistics(); }
-const PoolSettings& Pool::settings() const { return core_->settings(); }
-void Pool::shut_down() { core_->shut_down(); }
+PoolStatistics Pool::statistics() const {
+  return core_->statistics();
+}
+const PoolSettings& Pool::settings() const {
+  return core_->settings();
+}
+void Pool::shut_down() {
+  core_->shut_down();
+}
 
 }  // namespace pantryd

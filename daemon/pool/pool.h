@@ -14,12 +14,13 @@
 namespace pantryd {
 
 struct PoolSettings {
-  std::int32_t size_min = 0;    ///< connections kept warm
-  std::int32_t size_max = 10;   ///< connections at most, used and being made together
+  std::int32_t size_min = 0;   ///< connections kept warm
+  std::int32_t size_max = 10;  ///< connections at most, used and being made together
   std::int32_t waiters_max = 10'000;
   std::chrono::milliseconds acquire_timeout{60'000};
   std::chrono::milliseconds connect_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{30'000};  ///< an idle one beyond size_min is closed after it
+  std::chrono::milliseconds idle_timeout{
+      30'000};  ///< an idle one beyond size_min is closed after it
   pg::ConnectOptions connect;
 };
 

@@ -21,8 +21,8 @@
 namespace pantryd {
 
 struct SandboxOptions {
-  std::filesystem::path dir;      ///< created; must be empty, absent, or a sandbox of ours
-  std::uint16_t port = 0;         ///< of the primary; the standby's is port + 1. 0: pick a free pair
+  std::filesystem::path dir;  ///< created; must be empty, absent, or a sandbox of ours
+  std::uint16_t port = 0;     ///< of the primary; the standby's is port + 1. 0: pick a free pair
   std::filesystem::path bin_dir;  ///< folder of initdb and postgres; empty: the newest installed
   bool standby = true;
   bool backups = true;

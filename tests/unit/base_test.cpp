@@ -70,8 +70,8 @@ TEST(FileTest, AFullDiskLeavesTheOldContent) {
 }
 
 TEST(SubprocessTest, TellsTheExitCodeAndTheOutput) {
-  const auto result = run_child({{"sh", "-c", "echo out; echo err >&2; exit 3"}},
-                                Deadline::in(seconds(10)));
+  const auto result =
+      run_child({{"sh", "-c", "echo out; echo err >&2; exit 3"}}, Deadline::in(seconds(10)));
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_EQ(result.output, "out\nerr\n");
 }

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 
-#include "pg/conninfo.h"
 #include "pg/connect.h"
+#include "pg/conninfo.h"
 #include "pg/lsn.h"
 
 namespace pantryd::pg {
@@ -72,12 +72,12 @@ TEST(ConnectFailureTest, ARefusedPortIsUnreachable) {
 
 TEST(ConnectFailureTest, FullServersAndStartingOnesAreToldApart) {
   const auto where = Conninfo::parse("host=db1");
-  EXPECT_EQ(describe_connect_failure(where, "x failed: FATAL:  53300: sorry, too many clients")
-                .failure(),
-            Failure::too_many);
-  EXPECT_EQ(describe_connect_failure(where, "x failed: FATAL:  57P03: the database system is")
-                .failure(),
-            Failure::starting);
+  EXPECT_EQ(
+      describe_connect_failure(where, "x failed: FATAL:  53300: sorry, too many clients").failure(),
+      Failure::too_many);
+  EXPECT_EQ(
+      describe_connect_failure(where, "x failed: FATAL:  57P03: the database system is").failure(),
+      Failure::starting);
 }
 
 TEST(LsnTest, ReadsAndWritesBothHalves) {
