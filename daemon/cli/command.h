@@ -6,12 +6,14 @@
 #include <boost/program_options/variables_map.hpp>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/stop.h"
 #include "pg/conninfo.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 
@@ -49,6 +51,9 @@ struct Command {
 /// The server a one-target command talks to: --dsn, else the first target of the configuration.
 /// Throws Error(usage) when there is neither.
 [[nodiscard]] pg::Conninfo target(const Context& context);
+
+/// --config, else --dsn alone, else the default file. Throws Error(usage).
+[[nodiscard]] Settings load_settings(const Context& context);
 
 /// An option's text as a duration; throws Error(usage) that names the option.
 [[nodiscard]] std::chrono::milliseconds duration_option(const po::variables_map& values,

@@ -1,0 +1,180 @@
+#include "base/yaml.h"
+
+#include <fmt/format.h>
+#include <yaml-cpp/yaml.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/units.h"
+
+namespace pantryd {
+namespace {
+
+constexpr std::size_t kItemsMax = 10'000;
+
+/// Levenshtein distance: how many single-character edits part two words.
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t above = row[j];
+      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      row[j] = std::min({above + 1, row[j - 1] + 1, changed});
+      diagonal = above;
+    }
+  }
+  return row[b.size()];
+}
+
+std::string nearest(const std::string& word, const std::set<std::string>& known) {
+  std::string best;
+  std::size_t best_distance = 4;  // farther than that is no typing error
+  for (const auto& candidate : known) {
+    const auto d = distance(word, candidate);
+    if (d < best_distance) {
+      best_distance = d;
+      best = candidate;
+    }
+  }
+  return best;
+}
+
+std::string joined(const std::set<std::string>& words) {
+  std::string out;
+  for (const auto& word : words) out += (out.empty() ? "" : ", ") + word;
+  return out;
+}
+
+}  // namespace
+
+YamlValue YamlValue::parse(const std::string& text, const std::string& source_name) {
+  const auto source = std::make_shared<const std::string>(source_name);
+  try {
+    return {YAML::Load(text), source};
+  } catch (const YAML::Exception& error) {
+    throw Error(ExitCode::usage,
+                fmt::format("{}:{}:{}: not YAML: {}", source_name, error.mark.line + 1,
+                            error.mark.column + 1, error.msg),
+                "Check the indentation and the quotes at this place.");
+  }
+}
+
+Error YamlValue::error(const std::string& what, std::string hint) const {
+  const auto mark = node_.Mark();
+  return {ExitCode::usage,
+          fmt::format("{}:{}:{}: {}", *source_, mark.line + 1, mark.column + 1, what),
+          std::move(hint)};
+}
+
+std::string YamlValue::as_text() const {
+  if (!node_.IsScalar() || node_.Scalar().empty()) throw error("a text is wanted here");
+  return node_.Scalar();
+}
+
+std::int64_t YamlValue::as_integer(std::int64_t min, std::int64_t max) const {
+  std::int64_t value = 0;
+  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || value < min ||
+      value > max) {
+    throw error(fmt::format("\"{}\" is not a whole number from {} to {}", text, min, max));
+  }
+  return value;
+}
+
+double YamlValue::as_number() const {
+  double value = 0;
+  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (text.empty() || failure != std::errc{} || end != text.data() + text.size()) {
+    throw error(fmt::format("\"{}\" is not a number", text));
+  }
+  return value;
+}
+
+bool YamlValue::as_boolean() const {
+  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  if (text == "true" || text == "yes" || text == "on") return true;
+  if (text == "false" || text == "no" || text == "off") return false;
+  throw error(fmt::format("\"{}\" is neither true nor false", text));
+}
+
+std::chrono::milliseconds YamlValue::as_duration() const {
+  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto value = parse_duration(text);
+  if (!value || value->count() <= 0) {
+    throw error(fmt::format("\"{}\" is not a duration above zero", text),
+                "Write a number and a unit: 250ms, 30s, 5m, 2h, 7d.");
+  }
+  return *value;
+}
+
+std::string YamlValue::as_choice(std::initializer_list<const char*> choices) const {
+  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  std::set<std::string> known(choices.begin(), choices.end());
+  if (known.count(text) == 0) {
+    throw error(fmt::format("\"{}\" is not one of: {}", text, joined(known)));
+  }
+  return text;
+}
+
+std::vector<YamlValue> YamlValue::as_list() const {
+  if (!node_.IsSequence()) throw error("a list is wanted here");
+  if (node_.size() > kItemsMax) throw error(fmt::format("more than {} items", kItemsMax));
+  std::vector<YamlValue> out;
+  for (const auto& item : node_) out.emplace_back(item, source_);
+  return out;
+}
+
+YamlMap YamlValue::as_map() const { return YamlMap(*this); }
+
+YamlMap::YamlMap(YamlValue value) : value_(std::move(value)) {
+  if (!value_.node_.IsMap()) throw value_.error("keys and values are wanted here");
+}
+
+std::optional<YamlValue> YamlMap::find(const std::string& key) {
+  asked_.insert(key);
+  for (const auto& entry : value_.node_) {
+    if (entry.first.IsScalar() && entry.first.Scalar() == key && !entry.second.IsNull()) {
+      return YamlValue(entry.second, value_.source_);
+    }
+  }
+  return std::nullopt;
+}
+
+YamlValue YamlMap::require(const std::string& key) {
+  auto found = find(key);
+  if (!found) throw value_.error(fmt::format("the key \"{}\" is missing", key));
+  return *found;
+}
+
+std::vector<std::pair<std::string, YamlValue>> YamlMap::entries() {
+  std::vector<std::pair<std::string, YamlValue>> out;
+  for (const auto& entry : value_.node_) {
+    const YamlValue key(entry.first, value_.source_);
+    out.emplace_back(key.as_text(), YamlValue(entry.second, value_.source_));
+    asked_.insert(out.back().first);
+    if (out.size() > kItemsMax) throw value_.error("too many keys");
+  }
+  return out;
+}
+
+void YamlMap::done() const {
+  std::set<std::string> seen;
+  for (const auto& entry : value_.node_) {
+    const YamlValue key(entry.first, value_.source_);
+    const auto name = key.as_text();
+    if (!seen.insert(name).second) throw key.error(fmt::format("the key \"{}\" is there twice", name));
+    if (asked_.count(name) > 0) continue;
+    const auto close = nearest(name, asked_);
+    throw key.error(fmt::format("unknown key \"{}\"", name),
+                    close.empty() ? "Known here: " + joined(asked_) + "."
+                                  : fmt::format("Did you mean \"{}\"?", close));
+  }
+}
+
+}  // namespace pantryd

@@ -1,0 +1,21 @@
+#include <array>
+
+#include "cli/subcommands.h"
+
+namespace pantryd::cli {
+
+std::span<const Command> commands() {
+  static constexpr std::array list{
+      Command{"sandbox backup", "make a base backup and dumps of the sandbox now",
+              run_sandbox_backup},
+      Command{"sandbox down", "stop the private PostgreSQL and remove its folder",
+              run_sandbox_down},
+      Command{"sandbox status", "tell whether the private PostgreSQL runs", run_sandbox_status},
+      Command{"sandbox up", "make a private primary, standby, archive and backups",
+              run_sandbox_up},
+      Command{"version", "tell the versions of pantryd and libpq", run_version},
+  };
+  return list;
+}
+
+}  // namespace pantryd::cli

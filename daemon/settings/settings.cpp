@@ -1,0 +1,146 @@
+#include "settings/settings.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "base/yaml.h"
+
+namespace pantryd {
+namespace {
+
+constexpr std::size_t kConfigLimitBytes = 4U << 20U;
+
+HttpSettings parse_http(YamlMap map) {
+  HttpSettings out;
+  if (const auto listen = map.find("listen")) {
+    const auto text = listen->as_text();
+    const auto colon = text.rfind(':');
+    int port = 0;
+    if (colon != std::string::npos) {
+      const char* end = text.data() + text.size();
+      const auto [stop, failure] = std::from_chars(text.data() + colon + 1, end, port);
+      if (failure != std::errc{} || stop != end) port = 0;
+    }
+    if (port < 1 || port > 65'535 || colon == 0) {
+      throw listen->error(fmt::format("\"{}\" is not ADDRESS:PORT", text),
+                          "For example 127.0.0.1:9788.");
+    }
+    out.address = text.substr(0, colon);
+    out.port = static_cast<std::uint16_t>(port);
+  }
+  map.done();
+  return out;
+}
+
+ProbeSettings parse_probes(YamlMap map) {
+  ProbeSettings out;
+  if (const auto value = map.find("connect_timeout")) out.connect_timeout = value->as_duration();
+  if (const auto value = map.find("lock_timeout")) out.lock_timeout = value->as_duration();
+  if (const auto value = map.find("statements_max")) {
+    out.statements_max = static_cast<std::int32_t>(value->as_integer(1, 5000));
+  }
+  map.done();
+  return out;
+}
+
+BackupSettings parse_backup(YamlMap map) {
+  BackupSettings out;
+  out.name = map.require("name").as_text();
+  out.kind = map.require("kind").as_choice({"pg_dump", "base"});
+  out.path = map.require("path").as_text();
+  if (const auto value = map.find("age_limit")) out.age_limit = value->as_duration();
+  map.done();
+  return out;
+}
+
+pg::Conninfo parse_dsn(const YamlValue& value) {
+  try {
+    return pg::Conninfo::parse(value.as_text());
+  } catch (const Error& error) {
+    throw value.error(error.what(), error.hint());
+  }
+}
+
+TargetSettings parse_target(YamlMap map) {
+  TargetSettings out;
+  out.name = map.require("name").as_text();
+  out.dsn = parse_dsn(map.require("dsn"));
+  if (const auto value = map.find("password_file")) out.password_file = value->as_text();
+  if (const auto backups = map.find("backups")) {
+    std::set<std::string> names;
+    for (const auto& item : backups->as_list()) {
+      out.backups.push_back(parse_backup(item.as_map()));
+      if (!names.insert(out.backups.back().name).second) {
+        throw item.error(fmt::format("two backups are called \"{}\"", out.backups.back().name));
+      }
+    }
+  }
+  map.done();
+  return out;
+}
+
+}  // namespace
+
+pg::Conninfo TargetSettings::login() const {
+  if (password_file.empty()) return dsn;
+  return dsn.with("password", one_line(read_file(password_file, 64U << 10U)));
+}
+
+Settings Settings::parse(const std::string& text, const std::string& source_name) {
+  Settings out;
+  auto map = YamlValue::parse(text, source_name).as_map();
+  if (const auto http = map.find("http")) out.http = parse_http(http->as_map());
+  if (const auto probes = map.find("probes")) out.probes = parse_probes(probes->as_map());
+  const auto targets = map.require("targets");
+  std::set<std::string> names;
+  for (const auto& item : targets.as_list()) {
+    out.targets.push_back(parse_target(item.as_map()));
+    if (!names.insert(out.targets.back().name).second) {
+      throw item.error(fmt::format("two targets are called \"{}\"", out.targets.back().name));
+    }
+  }
+  if (out.targets.empty()) throw targets.error("no target is listed");
+  map.done();
+  return out;
+}
+
+Settings Settings::load(const std::filesystem::path& file) {
+  return parse(read_file(file, kConfigLimitBytes), file.string());
+}
+
+Settings Settings::for_single_target(pg::Conninfo dsn) {
+  Settings out;
+  TargetSettings target;
+  target.name = "main";
+  target.dsn = std::move(dsn);
+  out.targets.push_back(std::move(target));
+  return out;
+}
+
+std::string Settings::show() const {
+  std::string out = fmt::format("http:\n  listen: \"{}:{}\"\n", http.address, http.port);
+  out += fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n  statements_max: {}\n",
+                     format_duration(probes.connect_timeout), format_duration(probes.lock_timeout),
+                     probes.statements_max);
+  out += "targets:\n";
+  for (const auto& target : targets) {
+    out += fmt::format("  - name: \"{}\"\n    dsn: \"{}\"\n", target.name, target.dsn.display());
+    if (!target.password_file.empty()) {
+      out += fmt::format("    password_file: \"{}\"\n", target.password_file.string());
+    }
+    if (!target.backups.empty()) out += "    backups:\n";
+    for (const auto& backup : target.backups) {
+      out += fmt::format(
+          "      - name: \"{}\"\n        kind: {}\n        path: \"{}\"\n        age_limit: {}\n",
+          backup.name, backup.kind, backup.path.string(), format_duration(backup.age_limit));
+    }
+  }
+  return out;
+}
+
+}  // namespace pantryd

@@ -1,0 +1,60 @@
+// The configuration file, typed. Every key has a default that suits production; config/pantryd.yaml
+// lists them all with what they mean.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "pg/conninfo.h"
+
+namespace pantryd {
+
+/// One folder of backups that belongs to a target.
+struct BackupSettings {
+  std::string name;
+  std::string kind;  ///< "pg_dump" or "base"
+  std::filesystem::path path;
+  std::chrono::milliseconds age_limit{26 * 3'600'000LL};  ///< a day, and two hours for the job
+};
+
+struct TargetSettings {
+  std::string name;
+  pg::Conninfo dsn;
+  std::filesystem::path password_file;  ///< read anew at each connect; empty: none
+  std::vector<BackupSettings> backups;
+
+  /// dsn, with the password of password_file as it stands now.
+  [[nodiscard]] pg::Conninfo login() const;
+};
+
+struct HttpSettings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9788;
+};
+
+/// Guards that hold for every probe (facts: a probe must do no harm).
+struct ProbeSettings {
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds lock_timeout{100};
+  std::int32_t statements_max = 100;  ///< statements told one by one; the rest are one series
+};
+
+struct Settings {
+  HttpSettings http;
+  ProbeSettings probes;
+  std::vector<TargetSettings> targets;  ///< names are unique
+
+  /// Throw Error(usage) with FILE:LINE:COLUMN.
+  [[nodiscard]] static Settings load(const std::filesystem::path& file);
+  [[nodiscard]] static Settings parse(const std::string& text, const std::string& source_name);
+  /// What --dsn alone means: one target called main.
+  [[nodiscard]] static Settings for_single_target(pg::Conninfo dsn);
+
+  /// All settings in force as YAML, secrets masked.
+  [[nodiscard]] std::string show() const;
+};
+
+}  // namespace pantryd

@@ -1,0 +1,79 @@
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "settings/settings.h"
+
+namespace pantryd {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Error refused(const std::string& text) {
+  try {
+    (void)Settings::parse(text, "p.yaml");
+  } catch (const Error& error) {
+    return error;
+  }
+  ADD_FAILURE() << "accepted: " << text;
+  return {ExitCode::ok, "accepted"};
+}
+
+constexpr const char* kSmallest =
+    "http: {listen: \"127.0.0.1:9788\"}\ntargets: [{name: main, dsn: \"postgresql://a:b@h/d\"}]\n";
+
+TEST(SettingsTest, TheSmallestFileIsEnough) {
+  const auto settings = Settings::parse(kSmallest, "p.yaml");
+  EXPECT_EQ(settings.http.port, 9788);
+  ASSERT_EQ(settings.targets.size(), 1U);
+  EXPECT_EQ(settings.targets[0].dsn.get("host"), "h");
+}
+
+TEST(SettingsTest, TheShippedFileIsValid) {
+  EXPECT_NO_THROW((void)Settings::load(std::string(SOURCE_DIR) + "/config/pantryd.yaml"));
+}
+
+TEST(SettingsTest, AnUnknownKeyIsAnErrorWithTheNearestKey) {
+  const auto error = refused("http: {lisen: \"x\"}\ntargets: []\n");
+  EXPECT_EQ(error.code(), ExitCode::usage);
+  EXPECT_THAT(error.what(), HasSubstr("p.yaml:1:8: unknown key \"lisen\""));
+  EXPECT_THAT(error.hint(), HasSubstr("\"listen\""));
+}
+
+TEST(SettingsTest, ErrorsPointAtLineAndColumn) {
+  EXPECT_THAT(refused("targets:\n  - name: a\n").what(), HasSubstr("p.yaml:2:5: the key \"dsn\""));
+  EXPECT_THAT(refused("http: {listen: nowhere}\ntargets: []\n").what(), HasSubstr("p.yaml:1:16"));
+  EXPECT_THAT(refused("a: [1\n").what(), HasSubstr("not YAML"));
+  EXPECT_THAT(refused("targets: []\n").what(), HasSubstr("no target"));
+  EXPECT_THAT(refused("targets: [{name: a, dsn: host=x}, {name: a, dsn: host=y}]\n").what(),
+              HasSubstr("two targets"));
+  EXPECT_THAT(refused("probes: {lock_timeout: 0s}\ntargets: []\n").what(),
+              HasSubstr("not a duration above zero"));
+}
+
+TEST(SettingsTest, NeitherShowNorAnErrorTellsAPassword) {
+  EXPECT_THAT(Settings::parse(kSmallest, "p.yaml").show(), Not(HasSubstr(":b@")));
+  const auto error = refused("targets: [{name: a, dsn: \"host=h password=hunter2 junk-hunter2\"}]\n");
+  EXPECT_THAT(error.render(), Not(HasSubstr("hunter2")));
+}
+
+TEST(SettingsTest, WhatShowPrintsIsAValidConfiguration) {
+  const auto shown = Settings::load(std::string(SOURCE_DIR) + "/config/pantryd.yaml").show();
+  EXPECT_EQ(Settings::parse(shown, "shown").show(), shown);
+}
+
+TEST(SettingsTest, ARotatedPasswordIsReadAtTheNextLogin) {
+  const auto file = std::filesystem::temp_directory_path() / "pantryd-password-test";
+  write_file_atomically(file, "first\n");
+  TargetSettings target;
+  target.dsn = pg::Conninfo::parse("host=h");
+  target.password_file = file;
+  EXPECT_EQ(target.login().get("password"), "first");
+  write_file_atomically(file, "second\n");
+  EXPECT_EQ(target.login().get("password"), "second");
+  std::filesystem::remove(file);
+}
+
+}  // namespace
+}  // namespace pantryd
