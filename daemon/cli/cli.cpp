@@ -160,7 +160,14 @@ std::optional<po::variables_map> parse(const std::string& usage,
   all.add_options()("help,h", "this text");
   po::variables_map values;
   try {
-    po::store(po::command_line_parser(arguments).options(all).positional(positional).run(), values);
+    // No guessing: a prefix that works today would be ambiguous, or another option, tomorrow.
+    const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
+    po::store(po::command_line_parser(arguments)
+                  .options(all)
+                  .positional(positional)
+                  .style(style)
+                  .run(),
+              values);
     if (values.count("help") > 0) {
       std::cout << "Usage: pantryd " << usage << "\n" << all;
       return std::nullopt;

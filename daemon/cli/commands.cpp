@@ -6,6 +6,9 @@ namespace pantryd::cli {
 
 std::span<const Command> commands() {
   static constexpr std::array list{
+      Command{"migrate status", "tell which migrations are applied and which are pending",
+              run_migrate_status},
+      Command{"migrate up", "apply what is pending", run_migrate_up},
       Command{"sandbox backup", "make a base backup and dumps of the sandbox now",
               run_sandbox_backup},
       Command{"sandbox down", "stop the private PostgreSQL and remove its folder",
