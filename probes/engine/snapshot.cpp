@@ -1,0 +1,37 @@
+#include "probes/engine/snapshot.h"
+
+namespace pantryd::probes {
+
+std::string_view to_string(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::ok:
+      return "ok";
+    case Outcome::error:
+      return "error";
+    case Outcome::timeout:
+      return "timeout";
+    case Outcome::lock_skipped:
+      return "lock_skipped";
+    case Outcome::not_applicable:
+      return "not_applicable";
+    case Outcome::suppressed:
+      return "suppressed";
+  }
+  return "unknown";
+}
+
+void SnapshotStore::publish(std::shared_ptr<const TargetSnapshot> snapshot) {
+  const auto name = snapshot->target;
+  const std::lock_guard lock(mutex_);
+  snapshots_[name].swap(snapshot);  // the old one dies after the lock is released
+}
+
+std::vector<std::shared_ptr<const TargetSnapshot>> SnapshotStore::all() const {
+  std::vector<std::shared_ptr<const TargetSnapshot>> out;
+  const std::lock_guard lock(mutex_);
+  out.reserve(snapshots_.size());
+  for (const auto& [name, snapshot] : snapshots_) out.push_back(snapshot);
+  return out;
+}
+
+}  // namespace pantryd::probes

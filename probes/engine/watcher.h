@@ -1,0 +1,60 @@
+// Watches one target: a thread that runs its probes when they are due, on one connection, and
+// publishes a snapshot after each. Targets do not know of each other.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/stop.h"
+#include "pg/connection.h"
+#include "probes/engine/run.h"
+#include "probes/engine/snapshot.h"
+
+namespace pantryd::probes {
+
+/// A probe that needs no connection, such as one that reads a folder of backups.
+struct LocalProbe {
+  std::string name;
+  std::chrono::milliseconds interval{60'000};
+  std::chrono::milliseconds timeout{20'000};
+  /// May block: it runs on a thread of its own under `timeout`, so it owns what it touches.
+  std::function<ProbeRun(Deadline)> run;
+};
+
+struct WatchOptions {
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds lock_timeout{100};
+  ProbeParameters parameters;
+};
+
+struct WatchedTarget {
+  std::string name;
+  std::function<pg::Conninfo()> login;  ///< asked at each connect, so that a password may rotate
+  std::vector<LocalProbe> local_probes;
+};
+
+class Watcher {
+ public:
+  /// Nothing runs yet.
+  Watcher(WatchedTarget target, std::shared_ptr<const std::vector<ProbeSpec>> specs,
+          WatchOptions options, SnapshotStore& store);
+  ~Watcher();  ///< stops the thread
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  void start();
+  /// Asks the thread to end; returns at once.
+  void request_stop();
+
+  /// Every probe once, in the calling thread (check, metrics). Not together with start().
+  void run_all_once(const StopFlag* stop);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pantryd::probes
