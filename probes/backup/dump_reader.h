@@ -1,0 +1,62 @@
+// Reader of a folder of pg_dump and pg_dumpall files. It remembers the last look: a file that
+// changed between two looks is still being written, and one that did not is not opened again.
+//
+// The recovery point is the EARLIER of the file's modification time and what is known of the start
+// of the dump: a sidecar, else the time in the archive (which has no zone and is read as local time
+// of this host). The earlier, because an old dump that was touched or copied must not look fresh.
+//
+// Sidecar NAME.pantryd.json, for formats that hold no time or cannot be looked into:
+//   {"start_epoch": 1795346585, "size_bytes": 123456}     both optional
+// start_epoch: seconds, taken before pg_dump was started. size_bytes: of the finished file; when it
+// equals the size on disk the file counts as complete, when it does not as partial.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "probes/backup/backup_catalog.h"
+#include "probes/backup/dump_content.h"
+#include "probes/backup/folder.h"
+
+namespace pantryd::backup {
+
+struct ReaderOptions {
+  /// A file without an end that was written to less than this ago is running, not partial.
+  std::chrono::milliseconds settle_ms{5000};
+  /// One look reads at most this much of the files that must be read through.
+  std::int64_t read_budget_bytes = std::int64_t{256} << 20;
+};
+
+class DumpReader {
+ public:
+  explicit DumpReader(ReaderOptions options) : options_(options) {}
+  /// Never throws for what is on disk: it is said in the look.
+  [[nodiscard]] BackupLook look(const std::string& path, Deadline deadline,
+                                WallClock::time_point now);
+
+ private:
+  struct Seen {
+    FileIdentity identity;
+    DumpContent content;
+    std::unique_ptr<ReadThrough> walk;
+    bool changed = false;  ///< between the last look and this one
+    bool settled = false;  ///< the content needs no other look
+  };
+  struct Visit;
+  [[nodiscard]] Seen recall(const std::string& name, const FileIdentity& identity);
+  void visit_file(Visit& visit, const Entry& entry);
+  void visit_folder(Visit& visit, const Entry& entry);
+  void visit_directory(Visit& visit, const std::string& name, int folder_fd,
+                       const std::vector<Entry>& files);
+  void add_record(Visit& visit, const std::string& name, Seen seen);
+  [[nodiscard]] BackupRecord make_record(const Visit& visit, const std::string& name,
+                                         const Seen& seen) const;
+
+  ReaderOptions options_;
+  std::map<std::string, Seen> seen_;  ///< at most kBackupRecordsMax
+};
+
+}  // namespace pantryd::backup
