@@ -6,9 +6,13 @@ namespace pantryd::cli {
 
 std::span<const Command> commands() {
   static constexpr std::array list{
+      Command{"config check", "validate the configuration file", run_config_check},
+      Command{"config show", "show the settings in force, secrets left out", run_config_show},
+      Command{"metrics", "one collection to standard output, Prometheus text", run_metrics},
       Command{"migrate status", "tell which migrations are applied and which are pending",
               run_migrate_status},
       Command{"migrate up", "apply what is pending", run_migrate_up},
+      Command{"probes list", "tell what is watched", run_probes_list},
       Command{"sandbox backup", "make a base backup and dumps of the sandbox now",
               run_sandbox_backup},
       Command{"sandbox down", "stop the private PostgreSQL and remove its folder",
@@ -16,6 +20,7 @@ std::span<const Command> commands() {
       Command{"sandbox status", "tell whether the private PostgreSQL runs", run_sandbox_status},
       Command{"sandbox up", "make a private primary, standby, archive and backups",
               run_sandbox_up},
+      Command{"serve", "watch the targets and serve their metrics", run_serve},
       Command{"version", "tell the versions of pantryd and libpq", run_version},
   };
   return list;

@@ -1,0 +1,21 @@
+#include <fmt/format.h>
+
+#include "cli/subcommands.h"
+
+namespace pantryd::cli {
+
+int run_config_check(const Context& context, const Arguments& arguments) {
+  if (!parse("config check --config FILE", {}, {}, arguments)) return 0;
+  const auto settings = load_settings(context);
+  fmt::print("The configuration is valid: {} target(s), pages on {}:{}\n", settings.targets.size(),
+             settings.http.address, settings.http.port);
+  return 0;
+}
+
+int run_config_show(const Context& context, const Arguments& arguments) {
+  if (!parse("config show --config FILE", {}, {}, arguments)) return 0;
+  fmt::print("{}", load_settings(context).show());
+  return 0;
+}
+
+}  // namespace pantryd::cli
