@@ -207,7 +207,12 @@ class Parser {
     if (!kind) fail(node, "a generator is missing here");
     out.kind = kGenerators.at(*kind);
     arguments(out, node[*kind]);
-    if (node["when"]) out.when = condition(node["when"]);
+    if (node["when"]) {
+      out.when = condition(node["when"]);
+      if (!operation_.variables[index(out.when->variable)].generator) {
+        fail(node["when"], "values are drawn before the first step: name one of let here");
+      }
+    }
     return out;
   }
 
