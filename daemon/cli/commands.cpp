@@ -6,6 +6,7 @@ namespace pantryd::cli {
 
 std::span<const Command> commands() {
   static constexpr std::array list{
+      Command{"load run", "drive the grocery workload and judge its response times", run_load_run},
       Command{"migrate status", "tell which migrations are applied and which are pending",
               run_migrate_status},
       Command{"migrate up", "apply what is pending", run_migrate_up},
@@ -16,6 +17,7 @@ std::span<const Command> commands() {
       Command{"sandbox status", "tell whether the private PostgreSQL runs", run_sandbox_status},
       Command{"sandbox up", "make a private primary, standby, archive and backups",
               run_sandbox_up},
+      Command{"seed", "fill users, products, sales and debts with a dataset", run_seed},
       Command{"version", "tell the versions of pantryd and libpq", run_version},
   };
   return list;

@@ -3,6 +3,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <exception>
@@ -143,7 +144,10 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
   describe_server(pool, result, stop);
-  const ValueSource values(result.options.workload, result.dataset);
+  const auto nonce = mix64(
+      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
+      ::getpid());
+  const ValueSource values(result.options.workload, result.dataset, nonce);
   Connector connector(pool, result.options.workload, options.mode == Mode::pipelined);
   auto sessions = connector.open(static_cast<int>(options.connections), stop);
   Reactor reactor(result.options.workload, values, connector, std::move(sessions),

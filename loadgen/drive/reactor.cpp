@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
+#include <cstdio>
+
+#include "base/file.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -31,6 +33,15 @@ double thread_cpu_s() {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Time that this thread was ready and had no processor (sched(7): /proc/PID/schedstat).
+double thread_cpu_wait_s() {
+  const auto text = try_read_file("/proc/thread-self/schedstat");
+  unsigned long long ran_ns = 0;
+  unsigned long long waited_ns = 0;
+  if (!text || std::sscanf(text->c_str(), "%llu %llu", &ran_ns, &waited_ns) != 2) return 0;
+  return static_cast<double>(waited_ns) * 1e-9;
 }
 
 std::vector<double> weights_of(const Workload& workload) {
@@ -149,11 +160,13 @@ void Reactor::update_phase(Nanos at) {
   if (!measuring_ && !measured_done_ && at >= measure_from_) {
     measuring_ = true;
     cpu_at_start_s_ = thread_cpu_s();
+    cpu_wait_at_start_s_ = thread_cpu_wait_s();
   }
   if (measuring_ && at >= arrivals_end_) {
     measuring_ = false;
     measured_done_ = true;
     totals_.client.cpu_s = thread_cpu_s() - cpu_at_start_s_;
+    totals_.client.cpu_wait_s = thread_cpu_wait_s() - cpu_wait_at_start_s_;
     totals_.client.measured_s = static_cast<double>(arrivals_end_ - measure_from_) * 1e-9;
   }
 }
@@ -295,6 +308,7 @@ void Reactor::arm_timer(Nanos at) {
 
 void Reactor::end_of_run() {
   const auto at = now();
+  update_phase(at);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
     if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;

@@ -128,6 +128,7 @@ class Reactor {
   bool was_stopped_ = false;
   bool priority_raised_ = false;
   double cpu_at_start_s_ = 0;
+  double cpu_wait_at_start_s_ = 0;
 
   int epoll_fd_ = -1;
   int timer_fd_ = -1;

@@ -55,6 +55,7 @@ void RunTotals::merge(const RunTotals& other) {
   }
   outages.insert(outages.end(), other.outages.begin(), other.outages.end());
   client.cpu_s += other.client.cpu_s;
+  client.cpu_wait_s += other.client.cpu_wait_s;
   client.measured_s = std::max(client.measured_s, other.client.measured_s);
   client.operations += other.client.operations;
   client.start_lag.merge(other.client.start_lag);

@@ -56,6 +56,7 @@ struct Outage {
 
 struct ClientTotals {
   double cpu_s = 0;            ///< of the reactor threads, in the measured part
+  double cpu_wait_s = 0;       ///< ready to run, but other work had the processor
   double measured_s = 0;       ///< length of the measured part
   std::int64_t operations = 0; ///< ended in it
   Histogram start_lag;         ///< a due arrival and a free connection, until it was sent

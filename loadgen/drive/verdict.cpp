@@ -45,12 +45,14 @@ std::vector<std::string> client_limits(const LoadResult& result) {
   std::vector<std::string> out;
   const auto& client = result.totals.client;
   const auto lag_us = client.start_lag.quantile_us(0.99);
+  const double share = client.measured_s > 0 ? client.cpu_s / client.measured_s : 0;
   if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
     out.push_back(fmt::format(
-        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms.",
-        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000));
+        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % of "
+        "the time and waited {:.0f} % of it for a processor.",
+        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000,
+        100 * share, client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
   }
-  const double share = client.measured_s > 0 ? client.cpu_s / client.measured_s : 0;
   if (share > kClientCpuMax) {
     out.push_back(fmt::format("The client was busy: {:.0f} % of its core.", share * 100));
   }

@@ -60,6 +60,7 @@ Json client_json(const LoadResult& result) {
       client.operations > 0 ? client.cpu_s * 1e6 / static_cast<double>(client.operations) : 0;
   return {{"cpu_us_per_operation", per_operation},
           {"cpu_share", client.measured_s > 0 ? client.cpu_s / client.measured_s : 0},
+          {"cpu_wait_share", client.measured_s > 0 ? client.cpu_wait_s / client.measured_s : 0},
           {"start_lag_us", percentiles(client.start_lag)},
           {"loop_stalls", client.stalls},
           {"longest_stall_us", client.longest_stall_us},

@@ -53,7 +53,9 @@ std::string weighted(const Generator& generator, Random& random) {
 
 }  // namespace
 
-ValueSource::ValueSource(const Workload& workload, std::optional<DatasetShape> shape) {
+ValueSource::ValueSource(const Workload& workload, std::optional<DatasetShape> shape,
+                         std::uint64_t nonce)
+    : nonce_(nonce) {
   if (!shape) return;
   grocery_.emplace(*shape);
   for (const auto& operation : workload.operations) {
@@ -113,7 +115,7 @@ std::string ValueSource::make(const Generator& generator, Random& random) const 
     }
     case Kind::uuid: {
       const auto high = random.next();
-      return to_text(make_uuid(high, random.next()));
+      return to_text(make_uuid(mix64(nonce_, high), mix64(nonce_, random.next())));
     }
     case Kind::product_id:
       return to_text(grocery_->id(Table::products, product()));
