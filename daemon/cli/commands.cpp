@@ -8,6 +8,7 @@ std::span<const Command> commands() {
   static constexpr std::array list{
       Command{"config check", "validate the configuration file", run_config_check},
       Command{"config show", "show the settings in force, secrets left out", run_config_show},
+      Command{"load run", "drive the grocery workload and judge its response times", run_load_run},
       Command{"metrics", "one collection to standard output, Prometheus text", run_metrics},
       Command{"migrate status", "tell which migrations are applied and which are pending",
               run_migrate_status},
@@ -20,6 +21,7 @@ std::span<const Command> commands() {
       Command{"sandbox status", "tell whether the private PostgreSQL runs", run_sandbox_status},
       Command{"sandbox up", "make a private primary, standby, archive and backups",
               run_sandbox_up},
+      Command{"seed", "fill users, products, sales and debts with a dataset", run_seed},
       Command{"serve", "watch the targets and serve their metrics", run_serve},
       Command{"version", "tell the versions of pantryd and libpq", run_version},
   };

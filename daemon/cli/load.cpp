@@ -1,0 +1,113 @@
+#include "loadgen/drive/load.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "cli/subcommands.h"
+
+namespace pantryd::cli {
+namespace {
+
+po::options_description load_options() {
+  const auto text = [](const char* value) {
+    return po::value<std::string>()->default_value(value);
+  };
+  po::options_description options("Options");
+  options.add_options()("rate", po::value<std::string>(),
+                        "operations a second (open loop), or max (closed loop over the users)")(
+      "users", po::value<std::int64_t>()->default_value(0),
+      "operations in work or waiting at a time; 0: as many as connections")(
+      "connections", po::value<std::int64_t>()->default_value(10), "of the pool")(
+      "duration", text("30s"), "of the measured part")("warmup", text("5s"), "before it")(
+      "mode", text("faithful"), "faithful: a round trip a statement; pipelined: together")(
+      "workload", text(""), "YAML file; default: the grocery workload in this binary")(
+      "only", text(""), "one operation of the workload alone")(
+      "out", text(""), "also write the result as JSON to this file")(
+      "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(
+      "statement-limit", text("30s"), "a statement is cancelled after it")(
+      "drain-limit", text("10s"), "for what is unfinished at the end");
+  return options;
+}
+
+std::optional<double> rate_of(const po::variables_map& values) {
+  if (values.count("rate") == 0) {
+    throw Error(ExitCode::usage, "--rate is missing",
+                "Give operations a second, such as --rate 100, or --rate max.");
+  }
+  const auto text = values["rate"].as<std::string>();
+  if (text == "max") return std::nullopt;
+  char* end = nullptr;
+  const double rate = std::strtod(text.c_str(), &end);
+  if (text.empty() || *end != '\0') {
+    throw Error(ExitCode::usage, fmt::format("--rate {} is neither a number nor max", text));
+  }
+  return rate;
+}
+
+loadgen::Mode mode_of(const std::string& text) {
+  if (text == "faithful") return loadgen::Mode::faithful;
+  if (text == "pipelined") return loadgen::Mode::pipelined;
+  throw Error(ExitCode::usage, fmt::format("--mode {} is unknown", text),
+              "It is faithful or pipelined.");
+}
+
+loadgen::LoadOptions read_options(const po::variables_map& values) {
+  loadgen::LoadOptions out;
+  out.rate_per_s = rate_of(values);
+  out.users = values["users"].as<std::int64_t>();
+  out.connections = values["connections"].as<std::int64_t>();
+  out.duration = duration_option(values, "duration");
+  out.warmup = duration_option(values, "warmup");
+  out.mode = mode_of(values["mode"].as<std::string>());
+  out.seed = values["seed"].as<std::uint64_t>();
+  out.statement_limit = duration_option(values, "statement-limit");
+  out.drain_limit = duration_option(values, "drain-limit");
+  out.workload = loadgen::load_workload(values["workload"].as<std::string>());
+  const auto only = values["only"].as<std::string>();
+  if (!only.empty()) out.workload = out.workload.only(only);
+  return out;
+}
+
+void show(const loadgen::LiveState& live) {
+  fmt::print(stderr, "{}{:>5} s  {:>7} offered  {:>7} done  {:>5} errors  p99 {:>9.1f} ms"
+             "  {:>6} waiting  {:>4} in work  {:>4} connections\n",
+             live.second < 0 ? "warm-up " : "        ", live.second, live.offered, live.completed,
+             live.errors, static_cast<double>(live.p99_us) / 1000, live.queued, live.running,
+             live.connections);
+}
+
+ExitCode exit_code_of(loadgen::Verdict verdict) {
+  switch (verdict) {
+    case loadgen::Verdict::pass:
+      return ExitCode::ok;
+    case loadgen::Verdict::fail:
+      return ExitCode::failed;
+    case loadgen::Verdict::inconclusive:
+    case loadgen::Verdict::invalid:
+      return ExitCode::inconclusive;
+  }
+  return ExitCode::failed;
+}
+
+}  // namespace
+
+int run_load_run(const Context& context, const Arguments& arguments) {
+  const auto values = parse("load run --rate R|max [--users U] [--connections C] [--duration T]",
+                            load_options(), {}, arguments);
+  if (!values) return 0;
+  const auto options = read_options(*values);
+  const auto where = target(context);
+  const loadgen::ProgressFn progress = context.progress ? &show : loadgen::ProgressFn();
+  const auto result = loadgen::run_load(where, options, progress, context.stop);
+  const auto out = (*values)["out"].as<std::string>();
+  const auto json = out.empty() && !context.json ? std::string() : result.to_json();
+  // Printed first: a full disk must not cost the answer as well.
+  fmt::print("{}", context.json ? json : result.to_text());
+  if (!out.empty()) write_file_atomically(out, json);
+  return static_cast<int>(exit_code_of(result.verdict));
+}
+
+}  // namespace pantryd::cli

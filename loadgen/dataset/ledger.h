@@ -1,0 +1,41 @@
+// What the seed wrote down in the database itself: table pantryd.seed_ledger. One row says which
+// dataset it is, one row a chunk says that the chunk's rows are there; it is written in the same
+// transaction as they are, so it never lies after a crash.
+#pragma once
+
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "loadgen/dataset/grocery.h"
+#include "pg/connection.h"
+
+namespace pantryd::loadgen {
+
+struct Ledger {
+  DatasetShape shape;
+  /// How the rows are cut into chunks: a resumed seed must cut them as the first one did.
+  std::int64_t products_per_chunk = 0;
+  std::int64_t sales_per_chunk = 0;
+  bool complete = false;
+  /// Chunks that are in: part ("products", "sales", ...) and number.
+  std::set<std::pair<std::string, std::int64_t>> chunks;
+};
+
+/// nullopt when there is no ledger or it is empty. Throws Error, also for a ledger of a newer form.
+[[nodiscard]] std::optional<Ledger> read_ledger(pg::Connection& connection, Deadline deadline);
+
+/// Creates schema and table where they are absent. Throws Error.
+void create_ledger(pg::Connection& connection, Deadline deadline);
+/// Forgets every chunk and writes down `ledger` as the dataset to make.
+void begin_ledger(pg::Connection& connection, const Ledger& ledger, Deadline deadline);
+/// Inside the transaction that brings the chunk's rows.
+void add_chunk(pg::Connection& connection, const std::string& part, std::int64_t chunk,
+               std::int64_t rows, Deadline deadline);
+void complete_ledger(pg::Connection& connection, Deadline deadline);
+
+/// "seed 1, 100,000 products, 300,000 sales over 90 days".
+[[nodiscard]] std::string describe(const DatasetShape& shape);
+
+}  // namespace pantryd::loadgen

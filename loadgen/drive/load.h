@@ -1,0 +1,80 @@
+// `load run`: a workload at a rate for a time, and what came of it.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/stop.h"
+#include "loadgen/dataset/grocery.h"
+#include "loadgen/drive/reactor.h"
+#include "loadgen/drive/totals.h"
+#include "loadgen/workload/plan.h"
+#include "pg/conninfo.h"
+
+namespace pantryd::loadgen {
+
+enum class Mode { faithful, pipelined };
+[[nodiscard]] std::string_view to_string(Mode mode);
+
+struct LoadOptions {
+  Workload workload;                   ///< see load_workload()
+  std::optional<double> rate_per_s;    ///< none: `--rate max`, a closed loop over the users
+  std::int64_t users = 0;              ///< 0: as many as connections; never fewer than those
+  std::int64_t connections = 10;       ///< 1 to 1000
+  std::chrono::milliseconds duration{30'000};
+  std::chrono::milliseconds warmup{5'000};
+  Mode mode = Mode::faithful;
+  std::uint64_t seed = 1;
+  std::chrono::milliseconds statement_limit{30'000};
+  std::chrono::milliseconds drain_limit{10'000};
+};
+
+/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % were errors.
+/// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run.
+enum class Verdict { pass, fail, inconclusive, invalid };
+[[nodiscard]] std::string_view to_string(Verdict verdict);
+
+struct OperationResult {
+  std::string name;
+  std::optional<std::chrono::microseconds> slo_p99;
+  OperationTotals totals;
+  Verdict verdict = Verdict::inconclusive;
+  std::string reason;
+};
+
+struct LoadResult {
+  LoadOptions options;
+  std::string target;          ///< safe to print
+  std::string server_version;
+  std::vector<std::pair<std::string, std::string>> server_settings;
+  std::optional<DatasetShape> dataset;
+  std::string started_at;      ///< ISO 8601, UTC
+  std::vector<OperationResult> operations;
+  RunTotals totals;            ///< its operations are moved into `operations`
+  bool stopped = false;        ///< ended early by a person
+  bool priority_raised = false;
+  double setup_s = 0;          ///< connecting and preparing
+  Verdict verdict = Verdict::inconclusive;
+  std::vector<std::string> reasons;  ///< of the verdict, each a sentence
+
+  [[nodiscard]] std::int64_t offered() const;
+  [[nodiscard]] std::int64_t completed() const;
+  [[nodiscard]] std::int64_t errors() const;
+  [[nodiscard]] std::int64_t not_started() const;
+  [[nodiscard]] double completed_per_s() const;
+  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.load","version":1,...}
+  [[nodiscard]] std::string to_text() const;
+};
+
+/// Called once a second by the thread that called run_load().
+using ProgressFn = std::function<void(const LiveState&)>;
+
+/// Throws Error: bad options (usage), server unreachable (8), no seeded dataset (failed), a
+/// statement that the server refuses to prepare. A server that goes away later is in the result.
+[[nodiscard]] LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
+                                  const ProgressFn& progress = {}, const StopFlag* stop = nullptr);
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,255 @@
+// One operation on one connection: batches of steps, replies, retries, failures. Invariant: a slot
+// that is running has exactly one batch in flight; on its way out it goes through release() (the
+// connection is good), or lose() or time_out() (it is made anew).
+#include <sys/epoll.h>
+
+#include "loadgen/drive/reactor.h"
+#include "pg/sqlstate.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+constexpr int kRetriesMax = 3;
+constexpr double kNsToS = 1e-9;
+
+}  // namespace
+
+void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  self.state = Slot::State::running;
+  self.arrival = arrival;
+  self.attempt = 0;
+  self.sent_at = at;
+  self.next_step = 0;
+  self.error_code.clear();
+  self.error_message.clear();
+  ++running_;
+  if (measured(arrival)) {
+    auto& operation = totals_.operations[arrival.operation];
+    operation.wait.record((at - arrival.intended_ns) / 1000);
+  }
+  values_.draw(workload_.operations[arrival.operation], mix64(options_.seed, arrival.number, 4U),
+               self.values);
+  send_next(slot);
+}
+
+/// Sends the next batch, or ends the operation when no step is left.
+void Reactor::send_next(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  const auto& steps = workload_.operations[self.arrival.operation].steps;
+  self.batch.clear();
+  try {
+    for (; self.next_step < steps.size(); ++self.next_step) {
+      const auto& step = steps[self.next_step];
+      const bool full = options_.pipelined ? step.starts_batch : true;
+      if (!self.batch.empty() && full) break;
+      if (!ValueSource::holds(step.when, self.values)) continue;
+      pg::Params params;
+      for (const auto id : step.params) params.add(self.values[static_cast<std::size_t>(id)]);
+      self.session->add(statement_name(step.statement), params);
+      self.batch.push_back(self.next_step);
+    }
+    if (self.batch.empty()) return finish_ok(slot);
+    send(slot);
+  } catch (const pg::PgError& error) {
+    lose(slot, error.sqlstate(), error.what());
+  }
+}
+
+void Reactor::send(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  self.replies.clear();
+  self.deadline = now() + options_.statement_limit.count();
+  const bool all_sent = self.session->send();
+  if (all_sent == self.wants_write) watch(slot, !all_sent, false);
+}
+
+void Reactor::watch(int slot, bool writing, bool add) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  epoll_event event{};
+  event.events = EPOLLIN | (writing ? static_cast<unsigned>(EPOLLOUT) : 0U);
+  event.data.u64 = static_cast<std::uint64_t>(slot);
+  if (add) self.fd = self.session->socket();
+  if (::epoll_ctl(epoll_fd_, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, self.fd, &event) != 0) {
+    throw pg::PgError(pg::Failure::lost, std::string(pg::sqlstate::kConnectionFailure),
+                      "the connection's socket cannot be watched");
+  }
+  self.wants_write = writing;
+}
+
+/// An event of a socket that nobody reads any more would come again and again.
+void Reactor::unwatch(Slot& slot) const {
+  if (slot.fd >= 0) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, slot.fd, nullptr);
+  slot.fd = -1;
+}
+
+void Reactor::on_readable(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  bool batch_over = false;
+  try {
+    batch_over = self.session->receive(self.replies);
+  } catch (const pg::PgError& error) {
+    // What the server said before it hung up tells more than that it did.
+    for (const auto& reply : self.replies) {
+      if (reply.failed() && !reply.sqlstate().empty()) {
+        return lose(slot, reply.sqlstate(), reply.error_message());
+      }
+    }
+    return lose(slot, error.sqlstate(), error.what());
+  }
+  if (batch_over && self.state != Slot::State::idle) on_batch(slot);
+}
+
+void Reactor::on_batch(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  for (const auto& reply : self.replies) {
+    if (reply.failed() && pg::sqlstate::ends_session(reply.sqlstate())) {
+      return lose(slot, reply.sqlstate(), reply.error_message());
+    }
+  }
+  if (self.state == Slot::State::rolling_back) {
+    if (self.session->in_transaction()) return lose(slot, self.error_code, self.error_message);
+    return finish_failed(slot);
+  }
+  if (accept(self)) return send_next(slot);
+  if (!self.session->in_transaction()) return finish_failed(slot);
+  self.state = Slot::State::rolling_back;
+  try {
+    self.session->add_rollback();
+    send(slot);
+  } catch (const pg::PgError& error) {
+    lose(slot, error.sqlstate(), error.what());
+  }
+}
+
+/// Checks the replies of the batch and takes what they capture. False: the error is set.
+bool Reactor::accept(Slot& slot) {
+  const auto& steps = workload_.operations[slot.arrival.operation].steps;
+  for (std::size_t i = 0; i < slot.batch.size(); ++i) {
+    if (i >= slot.replies.size() || slot.replies[i].failed()) {
+      const auto* reply = i < slot.replies.size() ? &slot.replies[i] : nullptr;
+      slot.error_code = reply != nullptr ? reply->sqlstate() : "";
+      slot.error_message = reply != nullptr ? reply->error_message() : "no reply";
+      if (slot.error_code.empty()) slot.error_code = "protocol";
+      return false;
+    }
+    const auto& step = steps[slot.batch[i]];
+    const auto& reply = slot.replies[i];
+    if (step.expect_rows) {
+      const auto rows = reply.columns() > 0 ? reply.rows() : reply.affected();
+      if (rows < step.expect_rows->first || rows > step.expect_rows->second) {
+        slot.error_code = "rows";
+        slot.error_message = "a statement touched " + std::to_string(rows) +
+                             " rows, which is not what its step expects: " + step.sql;
+        return false;
+      }
+    }
+    for (const auto& capture : step.captures) {
+      auto& value = slot.values[static_cast<std::size_t>(capture.variable)];
+      const int column = reply.column(capture.column);
+      value = column >= 0 && reply.rows() > 0 ? reply.maybe_text(0, column) : std::nullopt;
+    }
+  }
+  return true;
+}
+
+void Reactor::finish_failed(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  auto& operation = totals_.operations[self.arrival.operation];
+  if (pg::sqlstate::is_retryable(self.error_code) && self.attempt < kRetriesMax) {
+    ++self.attempt;
+    if (measured(self.arrival)) ++operation.retries;
+    self.state = Slot::State::running;
+    self.next_step = 0;
+    self.error_code.clear();
+    values_.draw(workload_.operations[self.arrival.operation],
+                 mix64(options_.seed, self.arrival.number, 4U), self.values);
+    return send_next(slot);
+  }
+  count_error(self);
+  --running_;
+  release(slot);
+  operation_over();
+}
+
+void Reactor::count_error(Slot& slot) {
+  ++window_.errors;
+  if (measuring_) ++totals_.client.operations;
+  if (!measured(slot.arrival)) {
+    ++totals_.warmup_operations;
+    return;
+  }
+  ++totals_.operations[slot.arrival.operation].errors;
+  totals_.add_error(slot.error_code, slot.error_message);
+}
+
+void Reactor::finish_ok(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  const auto at = now();
+  const auto response_us = (at - self.arrival.intended_ns) / 1000;
+  ++window_.completed;
+  window_response_.record(response_us);
+  if (measuring_) ++totals_.client.operations;
+  if (measured(self.arrival)) {
+    auto& operation = totals_.operations[self.arrival.operation];
+    const auto& slo = workload_.operations[self.arrival.operation].slo_p99;
+    ++operation.completed;
+    operation.response.record(response_us);
+    operation.service.record((at - self.sent_at) / 1000);
+    if (slo && response_us > slo->count()) ++operation.over_slo;
+  } else {
+    ++totals_.warmup_operations;
+  }
+  if (self.unproven) {
+    self.unproven = false;
+    outages_.succeeded(static_cast<double>(at - measure_from_) * kNsToS);
+  }
+  --running_;
+  release(slot);
+  operation_over();
+}
+
+void Reactor::release(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  self.state = Slot::State::idle;
+  self.idle_since = now();
+  self.replies.clear();
+  idle_.push_back(slot);
+}
+
+/// The connection broke. Its operation, if any, failed; its fate on the server is unknown, so it
+/// is not tried again.
+void Reactor::lose(int slot, std::string code, const std::string& message) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  const bool had_operation = self.state != Slot::State::idle;
+  if (code.empty()) code = pg::sqlstate::kConnectionFailure;
+  outages_.lost(static_cast<double>(now() - measure_from_) * kNsToS, code + ": " + message,
+                had_operation);
+  if (had_operation) {
+    self.error_code = std::move(code);
+    self.error_message = message;
+    count_error(self);
+    --running_;
+  } else {
+    std::erase(idle_, slot);
+  }
+  self.state = Slot::State::away;
+  self.replies.clear();
+  unwatch(self);
+  connector_.replace(slot, std::move(self.session), false);
+  if (had_operation) operation_over();
+}
+
+void Reactor::time_out(int slot) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  self.error_code = "timeout";
+  self.error_message = "a statement was not answered within its time limit";
+  count_error(self);
+  --running_;
+  self.state = Slot::State::away;
+  unwatch(self);
+  connector_.replace(slot, std::move(self.session), true);
+  operation_over();
+}
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,335 @@
+// Invariants: a slot is in idle_ exactly while its state is idle; running_ counts the slots that
+// are running or rolling back; queue_ is in order of intended start. Nothing here blocks but
+// epoll_wait: connecting, preparing and cancelling are the Connector's.
+#include "loadgen/drive/reactor.h"
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+#include "base/file.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kTick = 100'000'000;
+constexpr std::int64_t kStallUs = 10'000;
+constexpr int kEvents = 256;
+constexpr std::uint64_t kTimerTag = ~0ULL;
+constexpr std::uint64_t kConnectorTag = ~0ULL - 1;
+constexpr std::uint64_t kStopTag = ~0ULL - 2;
+constexpr std::size_t kWindowsMax = 7 * 86'400;
+
+double thread_cpu_s() {
+  rusage usage{};
+  ::getrusage(RUSAGE_THREAD, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Time that this thread was ready and had no processor (sched(7): /proc/PID/schedstat).
+double thread_cpu_wait_s() {
+  const auto text = try_read_file("/proc/thread-self/schedstat");
+  unsigned long long ran_ns = 0;
+  unsigned long long waited_ns = 0;
+  if (!text || std::sscanf(text->c_str(), "%llu %llu", &ran_ns, &waited_ns) != 2) return 0;
+  return static_cast<double>(waited_ns) * 1e-9;
+}
+
+std::vector<double> weights_of(const Workload& workload) {
+  std::vector<double> out;
+  for (const auto& operation : workload.operations) out.push_back(operation.weight);
+  return out;
+}
+
+void add_to_epoll(int epoll_fd, int fd, std::uint64_t tag) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.u64 = tag;
+  if (::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    throw Error(ExitCode::failed, "cannot watch a descriptor with epoll");
+  }
+}
+
+}  // namespace
+
+Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector& connector,
+                 std::vector<std::unique_ptr<Session>> sessions, ReactorOptions options,
+                 const StopFlag* stop)
+    : workload_(workload),
+      values_(values),
+      connector_(connector),
+      options_(options),
+      stop_(stop),
+      mix_(weights_of(workload)),
+      closed_choices_(mix64(options.seed, 3U)),
+      slots_(sessions.size()) {
+  if (options_.rate_per_s) {
+    schedule_.emplace(*options_.rate_per_s, options_.seed, Mix(weights_of(workload)));
+  }
+  epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
+  timer_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+  if (epoll_fd_ < 0 || timer_fd_ < 0) throw Error(ExitCode::failed, "cannot make an epoll set");
+  add_to_epoll(epoll_fd_, timer_fd_, kTimerTag);
+  add_to_epoll(epoll_fd_, connector_.fd(), kConnectorTag);
+  if (stop_ != nullptr) add_to_epoll(epoll_fd_, stop_->fd(), kStopTag);
+  totals_.operations.resize(workload.operations.size());
+  for (std::size_t i = 0; i < sessions.size(); ++i) {
+    slots_[i].session = std::move(sessions[i]);
+    slots_[i].state = Slot::State::idle;
+    idle_.push_back(static_cast<int>(i));
+    watch(static_cast<int>(i), false, true);
+  }
+}
+
+Reactor::~Reactor() {
+  ::close(timer_fd_);
+  ::close(epoll_fd_);
+}
+
+Reactor::Nanos Reactor::now() const {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_).count();
+}
+
+bool Reactor::measured(const Arrival& arrival) const {
+  return arrival.intended_ns >= measure_from_ && arrival.intended_ns < arrivals_end_;
+}
+
+void Reactor::run() {
+  // Waking up late would be measured as the server's latency. Allowed to root only; harmless else.
+  priority_raised_ = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
+  start_ = SteadyClock::now();
+  measure_from_ = options_.warmup.count();
+  arrivals_end_ = measure_from_ + options_.duration.count();
+  window_.second = -(measure_from_ + kSecond - 1) / kSecond;
+  if (!schedule_) {
+    for (std::int64_t i = 0; i < options_.users; ++i) operation_over();
+  }
+  std::array<epoll_event, kEvents> events{};
+  for (auto at = now(); !over(at); at = now()) {
+    update_phase(at);
+    take_connections();
+    take_arrivals(at);
+    dispatch(at);
+    tick(at);
+    const auto worked_us = (now() - at) / 1000;
+    if (measuring_ && worked_us > kStallUs) {
+      ++totals_.client.stalls;
+      totals_.client.longest_stall_us = std::max(totals_.client.longest_stall_us, worked_us);
+    }
+    arm_timer(at);
+    const int count = ::epoll_wait(epoll_fd_, events.data(), kEvents, 200);
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      if (event.data.u64 < slots_.size()) {
+        handle_event(static_cast<int>(event.data.u64), event.events);
+      } else if (event.data.u64 == kTimerTag) {
+        std::uint64_t expirations = 0;
+        (void)!::read(timer_fd_, &expirations, sizeof expirations);
+        timer_armed_for_ = -1;
+      }
+    }
+  }
+  end_of_run();
+}
+
+bool Reactor::over(Nanos at) const {
+  if (at < arrivals_end_) return false;
+  const bool drained = running_ == 0 && queue_.empty();
+  // Whoever presses Ctrl-C does not want to wait for the slowest report.
+  const auto limit = was_stopped_ ? std::min<Nanos>(options_.drain_limit.count(), kSecond)
+                                  : options_.drain_limit.count();
+  return drained || at >= arrivals_end_ + limit;
+}
+
+void Reactor::update_phase(Nanos at) {
+  if (!was_stopped_ && stop_ != nullptr && stop_->requested() && at < arrivals_end_) {
+    was_stopped_ = true;
+    arrivals_end_ = at;
+    measure_from_ = std::min(measure_from_, at);
+    ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, stop_->fd(), nullptr);
+  }
+  if (!measuring_ && !measured_done_ && at >= measure_from_) {
+    measuring_ = true;
+    cpu_at_start_s_ = thread_cpu_s();
+    cpu_wait_at_start_s_ = thread_cpu_wait_s();
+  }
+  if (measuring_ && at >= arrivals_end_) {
+    measuring_ = false;
+    measured_done_ = true;
+    totals_.client.cpu_s = thread_cpu_s() - cpu_at_start_s_;
+    totals_.client.cpu_wait_s = thread_cpu_wait_s() - cpu_wait_at_start_s_;
+    totals_.client.measured_s = static_cast<double>(arrivals_end_ - measure_from_) * 1e-9;
+  }
+}
+
+void Reactor::take_arrivals(Nanos at) {
+  if (!schedule_) return;
+  while (schedule_->peek().intended_ns <= at && schedule_->peek().intended_ns < arrivals_end_) {
+    enqueue(schedule_->peek());
+    schedule_->pop();
+  }
+}
+
+void Reactor::enqueue(const Arrival& arrival) {
+  const bool counts = measured(arrival);
+  auto& operation = totals_.operations[arrival.operation];
+  ++window_.offered;
+  if (counts) ++operation.offered;
+  const auto in_use = running_ + static_cast<std::int64_t>(queue_.size());
+  if (in_use >= options_.users) ++totals_.found_users_busy;
+  if (queue_.size() >= kBacklogMax) {
+    if (counts) {
+      ++operation.not_started;
+      // Censored: it would have waited at least as long as the oldest that still waits.
+      operation.response.record((arrival.intended_ns - queue_.front().intended_ns) / 1000);
+    }
+    return;
+  }
+  queue_.push_back(arrival);
+  totals_.users_peak = std::max(totals_.users_peak, std::min(in_use + 1, options_.users));
+}
+
+void Reactor::operation_over() {
+  if (schedule_) return;
+  const auto at = now();
+  if (at >= arrivals_end_) return;
+  Arrival arrival;
+  arrival.intended_ns = at;
+  arrival.operation = mix_.draw(closed_choices_);
+  arrival.number = closed_number_++;
+  enqueue(arrival);
+}
+
+void Reactor::dispatch(Nanos at) {
+  while (!queue_.empty() && !idle_.empty()) {
+    const auto arrival = queue_.front();
+    queue_.pop_front();
+    // Only what waited for nothing but us is our lag; waiting for a connection is not.
+    const bool was_free = slots_[static_cast<std::size_t>(idle_.front())].idle_since <=
+                          arrival.intended_ns;
+    if (schedule_ && was_free && measured(arrival)) {
+      totals_.client.start_lag.record((now() - arrival.intended_ns) / 1000);
+    }
+    const int slot = idle_.back();
+    idle_.pop_back();
+    start(slot, arrival, at);
+  }
+  totals_.queue_peak = std::max(totals_.queue_peak, static_cast<std::int64_t>(queue_.size()));
+}
+
+void Reactor::tick(Nanos at) {
+  const auto second = (at - measure_from_ >= 0) ? (at - measure_from_) / kSecond
+                                                : -((measure_from_ - at + kSecond - 1) / kSecond);
+  if (second > window_.second) {
+    roll_window(at);
+    window_.second = second;
+  }
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const auto state = slots_[i].state;
+    const bool busy = state == Slot::State::running || state == Slot::State::rolling_back;
+    if (busy && slots_[i].deadline <= at) time_out(static_cast<int>(i));
+  }
+}
+
+void Reactor::roll_window(Nanos) {
+  window_.p99_us = window_response_.quantile_us(0.99);
+  window_.queued = static_cast<std::int64_t>(queue_.size());
+  if (totals_.windows.size() < kWindowsMax) totals_.windows.push_back(window_);
+  {
+    const std::lock_guard lock(live_mutex_);
+    live_ = {window_.second,         window_.offered,
+             window_.completed,      window_.errors,
+             window_.p99_us,         window_.queued,
+             running_,               static_cast<std::int64_t>(slots_.size()) - outages_.away()};
+  }
+  window_ = {};
+  window_response_.clear();
+}
+
+LiveState Reactor::live() const {
+  const std::lock_guard lock(live_mutex_);
+  return live_;
+}
+
+void Reactor::handle_event(int slot, unsigned events) {
+  auto& self = slots_[static_cast<std::size_t>(slot)];
+  if (self.state == Slot::State::away) return;  // an event from before it was lost
+  try {
+    if ((events & EPOLLOUT) != 0 && self.wants_write && self.session->flush()) {
+      watch(slot, false, false);
+    }
+    if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) on_readable(slot);
+  } catch (const pg::PgError& error) {
+    lose(slot, error.sqlstate(), error.what());
+  }
+}
+
+void Reactor::take_connections() {
+  for (auto& ready : connector_.take()) {
+    auto& self = slots_[static_cast<std::size_t>(ready.slot)];
+    self.session = std::move(ready.session);
+    self.unproven = true;
+    self.wants_write = false;
+    try {
+      watch(ready.slot, false, true);
+    } catch (const pg::PgError&) {
+      connector_.replace(ready.slot, std::move(self.session), false);
+      continue;
+    }
+    outages_.reconnected();
+    release(ready.slot);
+  }
+}
+
+void Reactor::arm_timer(Nanos at) {
+  Nanos wake = at - at % kTick + kTick;
+  if (schedule_ && schedule_->peek().intended_ns < arrivals_end_) {
+    wake = std::min(wake, schedule_->peek().intended_ns);
+  }
+  if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
+  if (wake == timer_armed_for_) return;
+  timer_armed_for_ = wake;
+  const auto when = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                        start_.time_since_epoch()).count() + wake;
+  itimerspec spec{};
+  spec.it_value.tv_sec = when / kSecond;
+  spec.it_value.tv_nsec = when % kSecond;
+  ::timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &spec, nullptr);
+}
+
+void Reactor::end_of_run() {
+  const auto at = now();
+  update_phase(at);
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    auto& slot = slots_[i];
+    if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;
+    if (slot.error_code.empty()) {
+      slot.error_code = "unfinished";
+      slot.error_message = "not done when the run ended";
+    }
+    count_error(slot);
+    // Cancelled, so that the server does not go on with what nobody waits for.
+    connector_.replace(static_cast<int>(i), std::move(slot.session), true);
+    slot.state = Slot::State::away;
+  }
+  for (const auto& arrival : queue_) {
+    if (!measured(arrival)) continue;
+    auto& operation = totals_.operations[arrival.operation];
+    ++operation.not_started;
+    operation.response.record((at - arrival.intended_ns) / 1000);
+  }
+  queue_.clear();
+  roll_window(at);
+  totals_.outages = outages_.take();
+}
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,147 @@
+// One thread that drives a share of the load: one epoll descriptor, one queue of due operations,
+// one set of connections. Several reactors, each with rate/W and its own seed, are one Poisson
+// stream again, and their totals add up.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "loadgen/drive/connector.h"
+#include "loadgen/drive/outages.h"
+#include "loadgen/drive/schedule.h"
+#include "loadgen/drive/totals.h"
+#include "loadgen/workload/values.h"
+
+namespace pantryd::loadgen {
+
+/// Operations that may wait; an arrival beyond it is counted as not started at once.
+inline constexpr std::size_t kBacklogMax = 100'000;
+
+struct ReactorOptions {
+  std::optional<double> rate_per_s;  ///< none: closed loop, `users` operations at all times
+  std::int64_t users = 1;
+  bool pipelined = false;
+  std::uint64_t seed = 1;
+  std::chrono::nanoseconds warmup{0};
+  std::chrono::nanoseconds duration{0};
+  std::chrono::nanoseconds statement_limit{0};
+  std::chrono::nanoseconds drain_limit{0};
+};
+
+/// What the person sees while it runs.
+struct LiveState {
+  std::int64_t second = 0;  ///< of the measured part; negative: warm-up
+  std::int64_t offered = 0, completed = 0, errors = 0;  ///< in the last whole second
+  std::int64_t p99_us = 0;
+  std::int64_t queued = 0, running = 0, connections = 0;
+};
+
+class Reactor {
+ public:
+  /// All references must outlive it. `sessions` are ready to use.
+  Reactor(const Workload& workload, const ValueSource& values, Connector& connector,
+          std::vector<std::unique_ptr<Session>> sessions, ReactorOptions options,
+          const StopFlag* stop);
+  ~Reactor();
+
+  /// The whole run: warm-up, measured part, drain. Returns early after a stop.
+  void run();
+  [[nodiscard]] RunTotals& totals() { return totals_; }
+  [[nodiscard]] bool was_stopped() const { return was_stopped_; }
+  [[nodiscard]] bool priority_raised() const { return priority_raised_; }
+  [[nodiscard]] LiveState live() const;  ///< thread-safe
+
+ private:
+  using Nanos = std::int64_t;  ///< since the start of the run
+  struct Slot {
+    enum class State { idle, running, rolling_back, away };
+    State state = State::away;
+    std::unique_ptr<Session> session;
+    int fd = -1;  ///< as registered with epoll
+    bool wants_write = false;
+    bool unproven = false;  ///< made anew after a loss, nothing has succeeded on it yet
+    Nanos idle_since = 0;
+    Nanos deadline = 0;
+    Nanos sent_at = 0;
+    Arrival arrival;
+    Values values;
+    std::size_t next_step = 0;
+    std::vector<std::size_t> batch;  ///< steps that were sent together
+    std::vector<pg::Result> replies;
+    int attempt = 0;
+    std::string error_code, error_message;
+  };
+
+  // reactor.cpp: time, queue, events
+  [[nodiscard]] Nanos now() const;
+  void take_arrivals(Nanos at);
+  void enqueue(const Arrival& arrival);
+  void dispatch(Nanos at);
+  void tick(Nanos at);
+  void roll_window(Nanos at);
+  void update_phase(Nanos at);
+  void handle_event(int slot, unsigned events);
+  void take_connections();
+  void arm_timer(Nanos at);
+  void end_of_run();
+  [[nodiscard]] bool over(Nanos at) const;
+  [[nodiscard]] bool measured(const Arrival& arrival) const;
+
+  // operation.cpp: what happens to one operation on one connection
+  void start(int slot, const Arrival& arrival, Nanos at);
+  void send_next(int slot);
+  void send(int slot);
+  void on_readable(int slot);
+  void on_batch(int slot);
+  [[nodiscard]] bool accept(Slot& slot);
+  void finish_failed(int slot);
+  void finish_ok(int slot);
+  void release(int slot);
+  void lose(int slot, std::string code, const std::string& message);
+  void time_out(int slot);
+  void watch(int slot, bool writing, bool add);
+  void unwatch(Slot& slot) const;
+  void count_error(Slot& slot);
+  void operation_over();
+
+  const Workload& workload_;
+  const ValueSource& values_;
+  Connector& connector_;
+  const ReactorOptions options_;
+  const StopFlag* stop_;
+  std::optional<PoissonSchedule> schedule_;  ///< open loop
+  Mix mix_;
+  Random closed_choices_;  ///< closed loop
+  std::uint64_t closed_number_ = 0;
+
+  SteadyClock::time_point start_;
+  Nanos measure_from_ = 0;
+  Nanos arrivals_end_ = 0;
+  Nanos timer_armed_for_ = -1;
+  bool measuring_ = false;
+  bool measured_done_ = false;
+  bool was_stopped_ = false;
+  bool priority_raised_ = false;
+  double cpu_at_start_s_ = 0;
+  double cpu_wait_at_start_s_ = 0;
+
+  int epoll_fd_ = -1;
+  int timer_fd_ = -1;
+  std::vector<Slot> slots_;
+  std::vector<int> idle_;  ///< the longest idle first; taken from the back
+  std::deque<Arrival> queue_;
+  std::int64_t running_ = 0;
+  Window window_;
+  Histogram window_response_;
+  OutageLog outages_;
+  RunTotals totals_;
+  mutable std::mutex live_mutex_;
+  LiveState live_;
+};
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,82 @@
+// What a run counted. Fixed memory whatever the length of the run (but for a line a second), and
+// every part merges by addition, so that several reactors or machines make one result.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadgen/drive/histogram.h"
+
+namespace pantryd::loadgen {
+
+/// One kind of operation, in the measured part of the run.
+/// offered = completed + errors + not_started, always.
+struct OperationTotals {
+  std::int64_t offered = 0;      ///< arrivals whose intended start lies in the measured part
+  std::int64_t completed = 0;    ///< done, and as expected
+  std::int64_t errors = 0;       ///< refused, lost, timed out, wrong number of rows
+  std::int64_t not_started = 0;  ///< still waiting when the run ended, or beyond the backlog
+  std::int64_t retries = 0;      ///< attempts after 40001 or 40P01, hidden in no latency
+  std::int64_t over_slo = 0;     ///< completed, but later than the SLO
+  Histogram response;  ///< intended start to end, completed ones; not_started: until the run's end
+  Histogram service;   ///< first statement sent to end, completed ones
+  Histogram wait;      ///< intended start to first statement sent, all that were started
+
+  /// Everything that broke the promise: late, failed, or never started.
+  [[nodiscard]] std::int64_t misses() const { return over_slo + errors + not_started; }
+  void merge(const OperationTotals& other);
+};
+
+struct ErrorCount {
+  std::int64_t count = 0;
+  std::string first_message;
+};
+
+/// A second of the run. `second` counts from the start of the measured part; negative: warm-up.
+struct Window {
+  std::int64_t second = 0;
+  std::int64_t offered = 0;
+  std::int64_t completed = 0;
+  std::int64_t errors = 0;
+  std::int64_t p99_us = 0;  ///< response of the operations that were completed in this second
+  std::int64_t queued = 0;  ///< waiting at its end
+};
+
+/// A time in which connections were lost. Seconds from the start of the measured part.
+struct Outage {
+  double from_s = 0;
+  std::optional<double> to_s;  ///< first success on a connection made anew; none: not within the run
+  std::int64_t operations_failed = 0;
+  std::int64_t connections_lost = 0;
+  std::string first_error;
+};
+
+struct ClientTotals {
+  double cpu_s = 0;            ///< of the reactor threads, in the measured part
+  double cpu_wait_s = 0;       ///< ready to run, but other work had the processor
+  double measured_s = 0;       ///< length of the measured part
+  std::int64_t operations = 0; ///< ended in it
+  Histogram start_lag;         ///< a due arrival and a free connection, until it was sent
+  std::int64_t stalls = 0;     ///< turns of the loop above 10 ms
+  std::int64_t longest_stall_us = 0;
+};
+
+struct RunTotals {
+  std::vector<OperationTotals> operations;  ///< in the workload's order
+  std::map<std::string, ErrorCount> errors; ///< by SQLSTATE, or timeout, rows, unfinished
+  std::vector<Window> windows;
+  std::vector<Outage> outages;
+  ClientTotals client;
+  std::int64_t queue_peak = 0;
+  std::int64_t users_peak = 0;        ///< most operations waiting or in work at a time, <= users
+  std::int64_t found_users_busy = 0;  ///< arrivals that found every user busy
+  std::int64_t warmup_operations = 0;
+
+  void add_error(const std::string& code, const std::string& message);
+  void merge(const RunTotals& other);
+};
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,34 @@
+// From counts to a verdict. The thresholds, and why they are where they are:
+//
+// FAIL      an operation's share of misses (late, failed or never started) is above 1 % with 95 %
+//           confidence (Wilson score interval), or more than 0.1 % of all operations are errors.
+// PASS      every SLO holds with the same confidence. An operation that makes up less than 2 % of
+//           the arrivals may stay unproven, if not one of its samples missed; it is listed.
+// INVALID   the client limited the run: start lag p99 above 5 ms (over at least 100 starts), the
+//           reactor used more than 85 % of a core, or the arrivals are not what the rate says (off
+//           by more than 1 % and by more than five standard deviations).
+//           Start lag counts only arrivals for which a connection was free, so a server that is
+//           slow, or shares the cores and starves the connections, does not make a run INVALID.
+//           Where the server alone explains a failed SLO (the service time misses it even
+//           after ten times the lag is taken off), the verdict stays FAIL.
+// INCONCLUSIVE  too few samples, or ended early by a person.
+#pragma once
+
+#include <utility>
+
+#include "loadgen/drive/load.h"
+
+namespace pantryd::loadgen {
+
+inline constexpr double kMissesMax = 0.01;  ///< what "p99" allows
+inline constexpr double kErrorsMax = 0.001;
+inline constexpr std::int64_t kStartLagMaxUs = 5'000;
+inline constexpr double kClientCpuMax = 0.85;
+
+/// The 95 % Wilson score interval of a share. {0, 1} without samples.
+[[nodiscard]] std::pair<double, double> wilson_interval(std::int64_t hits, std::int64_t samples);
+
+/// Fills verdict and reason of every operation and of the whole.
+void judge(LoadResult& result);
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,129 @@
+// The JSON form of a load result: names are an API, values are microseconds unless they say else.
+#include <nlohmann/json.hpp>
+
+#include "loadgen/drive/load.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json percentiles(const Histogram& histogram) {
+  return {{"p50", histogram.quantile_us(0.50)},
+          {"p95", histogram.quantile_us(0.95)},
+          {"p99", histogram.quantile_us(0.99)},
+          {"p999", histogram.quantile_us(0.999)},
+          {"max", histogram.max_us()},
+          {"mean", histogram.mean_us()},
+          {"count", histogram.count()},
+          {"overflow", histogram.overflow()}};
+}
+
+Json operation_json(const OperationResult& operation) {
+  const auto& totals = operation.totals;
+  Json out = {{"name", operation.name},
+              {"offered", totals.offered},
+              {"completed", totals.completed},
+              {"errors", totals.errors},
+              {"not_started", totals.not_started},
+              {"retries", totals.retries},
+              {"misses", totals.misses()},
+              {"response_us", percentiles(totals.response)},
+              {"service_us", percentiles(totals.service)},
+              {"wait_us", percentiles(totals.wait)}};
+  out["slo"] = operation.slo_p99 ? Json{{"p99_us", operation.slo_p99->count()}} : Json();
+  out["verdict"] = to_string(operation.verdict);
+  out["reason"] = operation.reason;
+  return out;
+}
+
+Json settings_json(const LoadResult& result) {
+  const auto& options = result.options;
+  Json out = {{"workload", options.workload.name},
+              {"workload_file", options.workload.source},
+              {"mode", to_string(options.mode)},
+              {"loop", options.rate_per_s ? "open" : "closed"}};
+  out["rate_per_s"] = options.rate_per_s ? Json(*options.rate_per_s) : Json("max");
+  out["users"] = options.users;
+  out["connections"] = options.connections;
+  out["duration_s"] = static_cast<double>(options.duration.count()) / 1000;
+  out["warmup_s"] = static_cast<double>(options.warmup.count()) / 1000;
+  out["seed"] = options.seed;
+  out["statement_limit_ms"] = options.statement_limit.count();
+  out["drain_limit_ms"] = options.drain_limit.count();
+  return out;
+}
+
+Json client_json(const LoadResult& result) {
+  const auto& client = result.totals.client;
+  const double per_operation =
+      client.operations > 0 ? client.cpu_s * 1e6 / static_cast<double>(client.operations) : 0;
+  return {{"cpu_us_per_operation", per_operation},
+          {"cpu_share", client.measured_s > 0 ? client.cpu_s / client.measured_s : 0},
+          {"cpu_wait_share", client.measured_s > 0 ? client.cpu_wait_s / client.measured_s : 0},
+          {"start_lag_us", percentiles(client.start_lag)},
+          {"loop_stalls", client.stalls},
+          {"longest_stall_us", client.longest_stall_us},
+          {"priority_raised", result.priority_raised}};
+}
+
+}  // namespace
+
+std::string LoadResult::to_json() const {
+  Json out = {{"format", "pantryd.load"}, {"version", 1}};
+  out["started_at"] = started_at;
+  out["target"] = target;
+  out["server"]["version"] = server_version;
+  for (const auto& [name, value] : server_settings) out["server"]["settings"][name] = value;
+  out["settings"] = settings_json(*this);
+  if (dataset) {
+    out["dataset"] = {{"seed", dataset->seed},
+                      {"products", dataset->products},
+                      {"sales", dataset->sales},
+                      {"days", dataset->days}};
+  } else {
+    out["dataset"] = nullptr;
+  }
+  out["verdict"] = to_string(verdict);
+  out["reasons"] = reasons;
+  out["stopped_early"] = stopped;
+  out["measured_s"] = totals.client.measured_s;
+  out["offered"] = offered();
+  out["completed"] = completed();
+  out["errors"] = errors();
+  out["not_started"] = not_started();
+  out["completed_per_s"] = completed_per_s();
+  out["operations"] = Json::array();
+  for (const auto& operation : operations) out["operations"].push_back(operation_json(operation));
+  out["client"] = client_json(*this);
+  out["users"] = {{"limit", options.users},
+                  {"peak", totals.users_peak},
+                  {"found_all_busy", totals.found_users_busy},
+                  {"queue_peak", totals.queue_peak}};
+  out["errors_by_code"] = Json::object();
+  for (const auto& [code, entry] : totals.errors) {
+    out["errors_by_code"][code] = {{"count", entry.count}, {"first", entry.first_message}};
+  }
+  out["outages"] = Json::array();
+  for (const auto& outage : totals.outages) {
+    out["outages"].push_back({{"from_s", outage.from_s},
+                              {"to_s", outage.to_s ? Json(*outage.to_s) : Json()},
+                              {"operations_failed", outage.operations_failed},
+                              {"connections_lost", outage.connections_lost},
+                              {"first_error", outage.first_error}});
+  }
+  out["windows"] = Json::array();
+  for (const auto& window : totals.windows) {
+    out["windows"].push_back({{"second", window.second},
+                              {"warmup", window.second < 0},
+                              {"offered", window.offered},
+                              {"completed", window.completed},
+                              {"errors", window.errors},
+                              {"p99_us", window.p99_us},
+                              {"queued", window.queued}});
+  }
+  // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
+  return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,154 @@
+// Invariant: zipfs_ has an entry for every skew that a generator of the workload has.
+#include "loadgen/workload/values.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cmath>
+
+#include "loadgen/dataset/words.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+using Kind = Generator::Kind;
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + 32);
+  }
+  return out;
+}
+
+/// What a cashier types: the first 3 to 8 letters of an item or a brand, or something that no
+/// product has.
+std::string search_pattern(double misses, Random& random) {
+  if (random.chance(misses)) {
+    std::string word;
+    for (int i = 0; i < 6; ++i) word.push_back("qxzjvw"[random.below(6)]);
+    return "%" + word + "%";
+  }
+  const auto all = words::categories();
+  const auto& category = all[random.below(all.size())];
+  const auto list = random.chance(0.7) ? category.items : category.brands;
+  const auto word = lower(list[random.below(list.size())]);
+  const auto length = static_cast<std::size_t>(random.between(3, 8));
+  auto part = word.substr(0, length);
+  while (!part.empty() && part.back() == ' ') part.pop_back();
+  return "%" + part + "%";
+}
+
+std::string weighted(const Generator& generator, Random& random) {
+  double sum = 0;
+  for (const double weight : generator.weights) sum += weight;
+  double at = random.uniform() * sum;
+  for (std::size_t i = 0; i < generator.texts.size(); ++i) {
+    at -= generator.weights[i];
+    if (at < 0) return generator.texts[i];
+  }
+  return generator.texts.back();
+}
+
+}  // namespace
+
+ValueSource::ValueSource(const Workload& workload, std::optional<DatasetShape> shape,
+                         std::uint64_t nonce)
+    : nonce_(nonce) {
+  if (!shape) return;
+  grocery_.emplace(*shape);
+  for (const auto& operation : workload.operations) {
+    for (const auto& variable : operation.variables) {
+      if (!variable.generator || variable.generator->skew <= 0) continue;
+      const bool customers = variable.generator->kind == Kind::customer_phone;
+      const auto count = customers ? grocery_->customers() : shape->products;
+      zipfs_.try_emplace({customers, variable.generator->skew}, count, variable.generator->skew);
+    }
+  }
+}
+
+const Zipf& ValueSource::zipf(bool customers, double skew) const {
+  return zipfs_.at({customers, skew});
+}
+
+bool ValueSource::holds(const std::optional<Condition>& condition, const Values& values) {
+  if (!condition) return true;
+  const auto& value = values[static_cast<std::size_t>(condition->variable)];
+  return value && (!condition->equals || *condition->equals == *value);
+}
+
+void ValueSource::draw(const Operation& operation, std::uint64_t seed, Values& values) const {
+  Random random(seed);
+  values.resize(operation.variables.size());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto& generator = operation.variables[i].generator;
+    if (generator && holds(generator->when, values)) {
+      values[i] = make(*generator, random);
+    } else {
+      values[i].reset();
+    }
+  }
+}
+
+std::int64_t ValueSource::recent_sale(double share, Random& random) const {
+  // Exponential age: a shop looks at what it sold lately. Never older than the first sale.
+  const auto sales = std::max<std::int64_t>(1, grocery_->shape().sales);
+  const double age = -std::log1p(-random.uniform()) * share * static_cast<double>(sales);
+  return std::max<std::int64_t>(0, sales - 1 - static_cast<std::int64_t>(age) % sales);
+}
+
+std::string ValueSource::make(const Generator& generator, Random& random) const {
+  const auto product = [&] {
+    return grocery_->product_of_rank(zipf(false, generator.skew)(random));
+  };
+  switch (generator.kind) {
+    case Kind::literal:
+      return generator.texts.front();
+    case Kind::choice:
+      return weighted(generator, random);
+    case Kind::integer:
+      return std::to_string(random.between(generator.low, generator.high));
+    case Kind::money: {
+      const auto cents = random.between(generator.low, generator.high);
+      return fmt::format("{}.{:02}", cents / 100, cents % 100);
+    }
+    case Kind::uuid: {
+      const auto high = random.next();
+      return to_text(make_uuid(mix64(nonce_, high), mix64(nonce_, random.next())));
+    }
+    case Kind::product_id:
+      return to_text(grocery_->id(Table::products, product()));
+    case Kind::barcode:
+      return grocery_->barcode(product());
+    case Kind::category:
+      return std::string(words::categories()[random.below(words::categories().size())].name);
+    case Kind::search_pattern:
+      return search_pattern(generator.share, random);
+    case Kind::customer_phone:
+      return grocery_->customer_phone(zipf(true, generator.skew)(random));
+    case Kind::customer_name:
+      return grocery_->customer_name(static_cast<std::int64_t>(
+          random.below(static_cast<std::uint64_t>(grocery_->customers()))));
+    case Kind::user_id:
+      return to_text(grocery_->id(Table::users, static_cast<std::int64_t>(random.below(
+                                      static_cast<std::uint64_t>(grocery_->shape().users)))));
+    case Kind::sale_id:
+      return to_text(grocery_->id(Table::sales, recent_sale(generator.share, random)));
+    case Kind::debt_id: {
+      auto sale = recent_sale(generator.share, random);
+      // One sale in ten has a debt; the bound only guards a dataset without any.
+      for (int i = 0; i < 1000 && sale > 0 && !grocery_->has_debt(sale); ++i) --sale;
+      return to_text(grocery_->id(Table::debts, sale));
+    }
+    case Kind::mpesa_code:
+      return make_mpesa_code(random);
+    case Kind::days_ago: {
+      const auto day = grocery_->shape().as_of_day - random.between(generator.low, generator.high);
+      return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(day * 86'400)));
+    }
+  }
+  return {};
+}
+
+}  // namespace pantryd::loadgen
