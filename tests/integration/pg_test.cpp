@@ -19,7 +19,9 @@ using testing::HasSubstr;
 using testing_support::shared_sandbox;
 
 Connection connect() {
-  return Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(10)));
+  // The sandbox first: making it takes longer than a connection may.
+  const auto primary = shared_sandbox().primary();
+  return Connection::connect(primary, Deadline::in(seconds(10)));
 }
 
 Deadline soon() {
