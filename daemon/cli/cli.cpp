@@ -32,7 +32,7 @@ void print_help() {
       "  --config FILE      configuration (default {})\n"
       "  --dsn CONNINFO     one target, no file needed\n"
       "  --json             answer in JSON where the command can\n"
-      "  --log-level LEVEL  debug, info, warn, error or off (default info)\n\n"
+      "  --log-level LEVEL  debug, info, warn, error or off\n\n"
       "pantryd COMMAND --help tells a command's own options.\n",
       kDefaultConfig);
 }
@@ -40,7 +40,7 @@ void print_help() {
 /// Global options may stand before or after the command; "--name value" and "--name=value".
 struct Globals {
   Context context;
-  std::string log_level = "info";
+  std::string log_level;  ///< empty: info for serve, warn for commands that end by themselves
   bool help = false;
   bool version = false;
   std::vector<std::string> rest;
@@ -125,6 +125,7 @@ int dispatch(const std::vector<std::string>& words) {
     print_help();
     return static_cast<int>(globals.help ? ExitCode::ok : ExitCode::usage);
   }
+  if (globals.log_level.empty()) globals.log_level = globals.rest[0] == "serve" ? "info" : "warn";
   log::init(log::parse_level(globals.log_level));
   std::size_t used = 0;
   const Command* command = find_command(globals.rest, used);

@@ -6,6 +6,7 @@ namespace pantryd::cli {
 
 std::span<const Command> commands() {
   static constexpr std::array list{
+      Command{"check", "every probe once; exits like a Nagios plugin", run_check},
       Command{"config check", "validate the configuration file", run_config_check},
       Command{"config show", "show the settings in force, secrets left out", run_config_show},
       Command{"load run", "drive the grocery workload and judge its response times", run_load_run},
@@ -23,6 +24,7 @@ std::span<const Command> commands() {
               run_sandbox_up},
       Command{"seed", "fill users, products, sales and debts with a dataset", run_seed},
       Command{"serve", "watch the targets and serve their metrics", run_serve},
+      Command{"validate", "run the claim sheet: a load, a look, the verdicts", run_validate},
       Command{"version", "tell the versions of pantryd and libpq", run_version},
   };
   return list;

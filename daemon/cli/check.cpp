@@ -1,0 +1,225 @@
+// One look, one table, one exit code: what a Nagios plugin does. A probe that could not look is
+// UNKNOWN, and UNKNOWN outweighs WARNING, because it may hide something worse.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/units.h"
+#include "cli/look.h"
+#include "cli/subcommands.h"
+
+namespace pantryd::cli {
+namespace {
+
+enum class Level { ok = 0, warning = 1, critical = 2, unknown = 3 };
+
+const char* name_of(Level level) {
+  switch (level) {
+    case Level::ok:
+      return "OK";
+    case Level::warning:
+      return "WARNING";
+    case Level::critical:
+      return "CRITICAL";
+    case Level::unknown:
+      return "UNKNOWN";
+  }
+  return "UNKNOWN";
+}
+
+int weight(Level level) {
+  switch (level) {
+    case Level::ok:
+      return 0;
+    case Level::warning:
+      return 1;
+    case Level::unknown:
+      return 2;
+    case Level::critical:
+      return 3;
+  }
+  return 3;
+}
+
+struct Finding {
+  std::string target;
+  std::string probe;
+  Level level = Level::ok;
+  std::string text;
+};
+
+/// The samples of one probe by metric name.
+class Values {
+ public:
+  explicit Values(const probes::ProbeState& probe) : probe_(probe) {}
+  [[nodiscard]] std::optional<double> first(const std::string& metric) const {
+    for (const auto* sample : all(metric)) return sample->value;
+    return std::nullopt;
+  }
+  [[nodiscard]] std::vector<const probes::Sample*> all(const std::string& metric) const {
+    std::vector<const probes::Sample*> out;
+    if (!probe_.samples) return out;
+    for (const auto& sample : *probe_.samples) {
+      if (sample.metric->name == metric) out.push_back(&sample);
+    }
+    return out;
+  }
+
+ private:
+  const probes::ProbeState& probe_;
+};
+
+std::string age_text(double seconds) {
+  return format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+}
+
+Level above(double value, double warning, double critical) {
+  if (value > critical) return Level::critical;
+  return value > warning ? Level::warning : Level::ok;
+}
+
+void judge_connections(const Values& values, Finding& out) {
+  const auto used = values.first("pantryd_connections_used");
+  const auto limit = values.first("pantryd_connections_limit");
+  if (!used || !limit || *limit <= 0) return;
+  out.level = above(*used / *limit, 0.8, 0.95);
+  out.text = fmt::format("{:.0f} of {:.0f} connections", *used, *limit);
+}
+
+void judge_archiver(const Values& values, Finding& out) {
+  const auto enabled = values.first("pantryd_archive_enabled");
+  if (enabled && *enabled == 0) {
+    out.level = Level::warning;
+    out.text = "WAL archiving is off";
+    return;
+  }
+  const double waits = values.first("pantryd_archive_oldest_ready_seconds").value_or(0);
+  const bool failing = values.first("pantryd_archive_failing").value_or(0) != 0;
+  out.level = failing ? Level::critical : above(waits, 120, 900);
+  out.text = fmt::format("{:.0f} segments wait, the oldest for {}{}",
+                         values.first("pantryd_archive_ready_segments").value_or(0),
+                         age_text(waits), failing ? ", and the last attempt failed" : "");
+}
+
+void judge_replication(const Values& values, Finding& out) {
+  double lag = 0;
+  for (const auto* sample : values.all("pantryd_replication_total_bytes")) {
+    lag = std::max(lag, sample->value);
+  }
+  out.level = above(lag, 50e6, 100e6);
+  out.text = fmt::format("{:.0f} standby, at most {} behind",
+                         values.first("pantryd_replication_standbys").value_or(0),
+                         format_bytes(static_cast<std::int64_t>(lag)));
+}
+
+void judge_standby(const Values& values, Finding& out) {
+  const bool streams = values.first("pantryd_standby_receiver_streaming").value_or(0) != 0;
+  const double delay = values.first("pantryd_standby_replay_delay_seconds").value_or(0);
+  out.level = streams ? above(delay, 30, 300) : Level::critical;
+  out.text = fmt::format("{}, delay {}", streams ? "streams" : "does not stream", age_text(delay));
+}
+
+void judge_backup(const Values& values, Finding& out) {
+  std::string text;
+  for (const auto* readable : values.all("pantryd_backup_readable")) {
+    const auto of = [&](const char* metric) -> std::optional<double> {
+      for (const auto* sample : values.all(metric)) {
+        if (sample->labels == readable->labels) return sample->value;
+      }
+      return std::nullopt;
+    };
+    std::string name;
+    for (const auto& [label, value] : readable->labels) {
+      if (label == "name") name = value;
+    }
+    Level level = Level::ok;
+    std::string said;
+    const auto age = of("pantryd_backup_age_seconds");
+    if (readable->value == 0) {
+      level = Level::unknown;
+      said = "could not be looked at";
+    } else if (!age) {
+      level = Level::critical;
+      said = "no good backup";
+    } else {
+      const bool failed = of("pantryd_backup_newest_failed").value_or(0) != 0;
+      const bool late = *age > of("pantryd_backup_age_limit_seconds").value_or(0);
+      level = failed || late ? Level::critical : Level::ok;
+      said = age_text(*age) + " old" + (failed ? ", and a later attempt failed" : "");
+    }
+    if (weight(level) > weight(out.level)) out.level = level;
+    text += (text.empty() ? "" : "; ") + name + " " + said;
+  }
+  out.text = text;
+}
+
+Finding judge(const std::string& target, const probes::ProbeState& probe) {
+  Finding out{target, probe.name, Level::ok, ""};
+  if (probe.outcome == probes::Outcome::not_applicable) {
+    out.text = "does not apply here";
+    return out;
+  }
+  if (probe.outcome != probes::Outcome::ok) {
+    out.level = Level::unknown;
+    out.text = fmt::format("{}: {}", to_string(probe.outcome), probe.error);
+    return out;
+  }
+  using Judge = void (*)(const Values&, Finding&);
+  static const std::map<std::string, Judge> judges{
+      {"activity", judge_connections}, {"archiver", judge_archiver},
+      {"replication", judge_replication}, {"standby", judge_standby},
+      {"backup", judge_backup}};
+  out.text = fmt::format("{} rows", probe.rows);
+  if (const auto found = judges.find(probe.name); found != judges.end()) {
+    found->second(Values(probe), out);
+  }
+  return out;
+}
+
+std::vector<Finding> judge(const probes::TargetSnapshot& target) {
+  if (!target.up) return {{target.target, "up", Level::critical, target.down_reason}};
+  std::vector<Finding> out;
+  out.reserve(target.probes.size());
+  for (const auto& probe : target.probes) out.push_back(judge(target.target, probe));
+  return out;
+}
+
+}  // namespace
+
+int run_check(const Context& context, const Arguments& arguments) {
+  if (!parse("check [--config FILE]", {}, {}, arguments)) return 0;
+  Level worst = Level::ok;
+  std::vector<Finding> findings;
+  for (const auto& target : look_once(load_settings(context), context.stop)) {
+    for (auto& finding : judge(*target)) {
+      if (weight(finding.level) > weight(worst)) worst = finding.level;
+      findings.push_back(std::move(finding));
+    }
+  }
+  if (context.json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& each : findings) {
+      list.push_back({{"target", each.target},
+                      {"probe", each.probe},
+                      {"level", name_of(each.level)},
+                      {"text", each.text}});
+    }
+    const nlohmann::json json{{"format", "pantryd.check"},
+                              {"version", 1},
+                              {"level", name_of(worst)},
+                              {"findings", list}};
+    fmt::print("{}\n", json.dump(2));
+  } else {
+    fmt::print("PANTRYD {}\n", name_of(worst));
+    for (const auto& each : findings) {
+      fmt::print("{:<9} {:<12} {:<12} {}\n", name_of(each.level), each.target, each.probe,
+                 each.text);
+    }
+  }
+  return static_cast<int>(worst);
+}
+
+}  // namespace pantryd::cli

@@ -1,0 +1,112 @@
+#include "loadgen/report/claim_sheet.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+namespace pantryd::loadgen {
+namespace {
+
+std::string escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '<') {
+      out += "&lt;";
+    } else if (c == '>') {
+      out += "&gt;";
+    } else if (c == '&') {
+      out += "&amp;";
+    } else if (c == '"') {
+      out += "&quot;";
+    } else {
+      out.push_back(c);
+    }
+  }
+  return out;
+}
+
+constexpr const char* kStyle =
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;"
+    "color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}"
+    "td,th{text-align:left;vertical-align:top;padding:.5rem;border-bottom:1px solid #d0d7de}"
+    "pre{margin:.25rem 0 0;white-space:pre-wrap;font-size:13px;color:#57606a}"
+    ".v{font-weight:700}.PASS{color:#116329}.FAIL{color:#a40e26}"
+    ".INCONCLUSIVE,.INVALID{color:#7d4e00}"
+    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}"
+    "td,th{border-color:#30363d}pre{color:#9da7b3}.PASS{color:#3fb950}.FAIL{color:#ff7b72}"
+    ".INCONCLUSIVE,.INVALID{color:#d29922}}";
+
+}  // namespace
+
+Verdict ClaimSheet::overall() const {
+  Verdict worst = Verdict::pass;
+  const auto rank = [](Verdict verdict) {
+    switch (verdict) {
+      case Verdict::pass:
+        return 0;
+      case Verdict::inconclusive:
+        return 1;
+      case Verdict::invalid:
+        return 2;
+      case Verdict::fail:
+        return 3;
+    }
+    return 3;
+  };
+  for (const auto& each : verdicts) {
+    if (rank(each.verdict) > rank(worst)) worst = each.verdict;
+  }
+  return worst;
+}
+
+std::string ClaimSheet::to_text() const {
+  std::string out = fmt::format("{:<17} {:<13} {:<42} {}\n", "claim", "verdict", "measured", "said");
+  for (const auto& each : verdicts) {
+    out += fmt::format("{:<17} {:<13} {:<42} {}\n", each.claim.id, to_string(each.verdict),
+                       each.measured, each.claim.text);
+  }
+  for (const auto& each : verdicts) {
+    out += fmt::format("\n{} {}\n", each.claim.id, to_string(each.verdict));
+    for (const auto& line : each.evidence) out += "  " + line + "\n";
+  }
+  return out;
+}
+
+std::string ClaimSheet::to_json() const {
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& each : verdicts) {
+    list.push_back({{"id", each.claim.id},
+                    {"text", each.claim.text},
+                    {"verdict", to_string(each.verdict)},
+                    {"measured", each.measured},
+                    {"evidence", each.evidence}});
+  }
+  const nlohmann::json json{{"format", "pantryd.validate"}, {"version", 1},
+                            {"pantryd", tool_version},      {"target", target},
+                            {"started_at", started_at},     {"verdict", to_string(overall())},
+                            {"claims", list}};
+  return json.dump(2) + "\n";
+}
+
+std::string ClaimSheet::to_html() const {
+  std::string rows;
+  for (const auto& each : verdicts) {
+    std::string evidence;
+    for (const auto& line : each.evidence) evidence += escaped(line) + "\n";
+    const auto verdict = std::string(to_string(each.verdict));
+    rows += fmt::format(
+        "<tr><td><b>{}</b><br>{}</td><td class=\"v {}\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
+        escaped(each.claim.id), escaped(each.claim.text), verdict, verdict, escaped(each.measured),
+        evidence);
+  }
+  const auto whole = std::string(to_string(overall()));
+  return fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\"><title>pantryd: {0}</title><style>{1}</style></head><body>\n"
+      "<h1>Claims: <span class=\"{0}\">{0}</span></h1>\n<p>{2}, {3}, pantryd {4}</p>\n"
+      "<table><thead><tr><th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th></tr>"
+      "</thead><tbody>\n{5}</tbody></table>\n</body></html>\n",
+      whole, kStyle, escaped(target), escaped(started_at), escaped(tool_version), rows);
+}
+
+}  // namespace pantryd::loadgen

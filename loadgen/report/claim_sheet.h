@@ -1,0 +1,24 @@
+// The verdicts of a claim sheet as text, as JSON and as one HTML file that needs nothing beside it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loadgen/capacity/claims.h"
+
+namespace pantryd::loadgen {
+
+struct ClaimSheet {
+  std::string target;      ///< safe to print
+  std::string started_at;  ///< ISO 8601, UTC
+  std::string tool_version;
+  std::vector<ClaimVerdict> verdicts;
+
+  /// FAIL if any failed, else INVALID or INCONCLUSIVE if any is, else PASS.
+  [[nodiscard]] Verdict overall() const;
+  [[nodiscard]] std::string to_text() const;
+  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.validate","version":1,...}
+  [[nodiscard]] std::string to_html() const;
+};
+
+}  // namespace pantryd::loadgen
