@@ -26,6 +26,7 @@ using std::chrono::seconds;
 constexpr auto kPeakMin = seconds(20);
 constexpr auto kPacedMin = seconds(5);
 constexpr auto kWarmup = seconds(3);
+constexpr double kShareMin = 0.02;  // of the paced operations, for each kind
 constexpr std::int64_t kClaimedProducts = 1'000'000;
 constexpr std::int64_t kClaimedSales = 10'000'000;
 constexpr std::int64_t kLastVersionAsBuilt = 6;
@@ -109,10 +110,17 @@ class LoadStages {
   LoadStages(const Context& context, pg::Conninfo where, Budget budget)
       : context_(context), where_(std::move(where)), budget_(budget) {}
 
+  /// A closed loop of a few users, so that a slow operation queues behind nothing but itself; and
+  /// a rare operation comes up often enough to be seen.
   loadgen::LoadResult paced(const loadgen::Claim& latency) const {
-    auto options = common(latency.rate, budget_.paced);
-    options.connections = 20;
-    options.users = 20;
+    auto options = common(std::nullopt, budget_.paced);
+    options.users = static_cast<std::int64_t>(latency.users);
+    options.connections = options.users;
+    double total = 0;
+    for (const auto& operation : options.workload.operations) total += operation.weight;
+    for (auto& operation : options.workload.operations) {
+      operation.weight = std::max(operation.weight, total * kShareMin);
+    }
     announce("what each operation costs", options);
     return loadgen::run_load(where_, options, {}, context_.stop);
   }
@@ -126,7 +134,7 @@ class LoadStages {
   }
 
  private:
-  static loadgen::LoadOptions common(double rate, milliseconds duration) {
+  static loadgen::LoadOptions common(std::optional<double> rate, milliseconds duration) {
     loadgen::LoadOptions options;
     options.workload = loadgen::load_workload("");
     options.rate_per_s = rate;
@@ -137,8 +145,9 @@ class LoadStages {
 
   void announce(const char* what, const loadgen::LoadOptions& options) const {
     if (context_.json) return;
-    fmt::print("load: {}: {:.0f}/s, {} users over {} connections, {}\n", what, *options.rate_per_s,
-               options.users, options.connections, format_duration(options.duration));
+    const auto rate = options.rate_per_s ? fmt::format("{:.0f}/s, ", *options.rate_per_s) : "";
+    fmt::print("load: {}: {}{} users over {} connections, {}\n", what, rate, options.users,
+               options.connections, format_duration(options.duration));
     std::fflush(stdout);
   }
 

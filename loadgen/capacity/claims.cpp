@@ -56,7 +56,9 @@ Claim parse_claim(const YamlValue& item) {
       break;
     case Check::latency:
       out.limit = map.require("limit").as_duration();
-      if (const auto rate = map.find("rate")) out.rate = positive(*rate);
+      if (const auto users = map.find("users")) {
+        out.users = static_cast<double>(users->as_integer(1, 1000));
+      }
       break;
     case Check::replication:
       if (const auto value = map.find("lag_limit")) out.lag_limit_bytes = size_of(*value);

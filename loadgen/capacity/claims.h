@@ -21,7 +21,7 @@ struct Claim {
   Check check = Check::throughput;
   double at_least = 0;   ///< throughput: transactions a second; users: users
   double offered = 0;    ///< throughput: arrivals a second
-  double rate = 60;      ///< latency: arrivals a second
+  double users = 2;      ///< latency: users of the closed loop
   std::chrono::milliseconds limit{1000};
   std::int64_t lag_limit_bytes = std::int64_t{64} << 20;
   std::chrono::milliseconds wait_limit{120'000};
@@ -54,7 +54,7 @@ struct ServerEvidence {
 
 struct Evidence {
   std::vector<ServerEvidence> servers;  ///< after the load
-  std::optional<LoadResult> paced;      ///< at a modest rate: tells what a query costs
+  std::optional<LoadResult> paced;      ///< a few users in a closed loop: tells what a query costs
   std::optional<LoadResult> peak;       ///< at the claimed rate and number of users
 };
 

@@ -25,9 +25,14 @@ std::string milliseconds_text(std::int64_t us) {
   return ms >= 1000 ? fmt::format("{:.2f} s", ms / 1000) : fmt::format("{:.1f} ms", ms);
 }
 
+/// What was merely unfinished when the run ended is overload, which throughput tells; it is no
+/// error that a user saw.
 double error_share(const LoadResult& load) {
   const auto offered = load.offered();
-  return offered == 0 ? 0 : static_cast<double>(load.errors()) / static_cast<double>(offered);
+  auto errors = load.errors();
+  const auto unfinished = load.totals.errors.find("unfinished");
+  if (unfinished != load.totals.errors.end()) errors -= unfinished->second.count;
+  return offered == 0 ? 0 : static_cast<double>(errors) / static_cast<double>(offered);
 }
 
 /// Why the run says nothing about the server; empty when it does.
@@ -95,8 +100,11 @@ void judge_users(const Evidence& evidence, ClaimVerdict& out) {
   }
   const bool enough = static_cast<double>(users) >= out.claim.at_least &&
                       static_cast<double>(load.options.connections) >= out.claim.at_least;
-  out.verdict = share > kErrorShareMax ? Verdict::fail
-                                       : (enough ? Verdict::pass : Verdict::inconclusive);
+  if (share > kErrorShareMax) {
+    out.verdict = Verdict::fail;
+  } else {
+    out.verdict = enough ? Verdict::pass : Verdict::inconclusive;
+  }
 }
 
 void judge_latency(const Evidence& evidence, ClaimVerdict& out) {
@@ -134,9 +142,9 @@ void judge_latency(const Evidence& evidence, ClaimVerdict& out) {
   }
   out.measured = fmt::format("worst p99 {} ({})", milliseconds_text(worst_us), worst);
   if (const auto& data = load.dataset) {
-    out.evidence.push_back(fmt::format("at {} products and {} sales, {:.0f} operations a second",
+    out.evidence.push_back(fmt::format("at {} products and {} sales, {:.0f} users in a closed loop",
                                        format_count(data->products), format_count(data->sales),
-                                       out.claim.rate));
+                                       out.claim.users));
   }
   const auto problem = client_problem(load);
   if (!missed && !unseen) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace pantryd::loadgen {
@@ -60,10 +61,13 @@ Verdict ClaimSheet::overall() const {
 }
 
 std::string ClaimSheet::to_text() const {
-  std::string out = fmt::format("{:<17} {:<13} {:<42} {}\n", "claim", "verdict", "measured", "said");
+  std::size_t width = 8;
+  for (const auto& each : verdicts) width = std::max(width, each.measured.size());
+  std::string out =
+      fmt::format("{:<16}  {:<12}  {:<{}}  {}\n", "claim", "verdict", "measured", width, "said");
   for (const auto& each : verdicts) {
-    out += fmt::format("{:<17} {:<13} {:<42} {}\n", each.claim.id, to_string(each.verdict),
-                       each.measured, each.claim.text);
+    out += fmt::format("{:<16}  {:<12}  {:<{}}  {}\n", each.claim.id, to_string(each.verdict),
+                       each.measured, width, each.claim.text);
   }
   for (const auto& each : verdicts) {
     out += fmt::format("\n{} {}\n", each.claim.id, to_string(each.verdict));

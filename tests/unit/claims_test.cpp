@@ -1,0 +1,213 @@
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "loadgen/capacity/claims.h"
+#include "loadgen/report/claim_sheet.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+Claim claim(const std::string& id) {
+  for (const auto& each : load_claims("")) {
+    if (each.id == id) return each;
+  }
+  ADD_FAILURE() << "there is no claim " << id;
+  return {};
+}
+
+ClaimVerdict judge_one(const std::string& id, const Evidence& evidence) {
+  return judge_claims({claim(id)}, evidence).front();
+}
+
+LoadResult load_with(std::int64_t completed, std::int64_t errors, std::int64_t response_us) {
+  LoadResult out;
+  out.options.users = 100;
+  out.options.connections = 100;
+  out.options.duration = std::chrono::seconds(1);
+  out.totals.client.measured_s = 1;
+  OperationResult operation;
+  operation.name = "lookup";
+  operation.totals.offered = completed + errors;
+  operation.totals.completed = completed;
+  operation.totals.errors = errors;
+  for (std::int64_t i = 0; i < completed; ++i) operation.totals.response.record(response_us);
+  out.operations.push_back(std::move(operation));
+  return out;
+}
+
+ServerEvidence primary_with(std::vector<ServerMetric> metrics) {
+  ServerEvidence out;
+  out.name = "primary";
+  out.up = true;
+  out.metrics = std::move(metrics);
+  return out;
+}
+
+TEST(ClaimsTest, TheShippedSheetHoldsTheOperatorsClaims) {
+  std::vector<std::string> ids;
+  for (const auto& each : load_claims("")) ids.push_back(each.id);
+  EXPECT_THAT(ids, testing::ElementsAre("tps-1000", "users-100", "query-subsecond", "backup-daily",
+                                        "replication", "pitr", "durability"));
+}
+
+TEST(ClaimsTest, NoEvidenceIsNeverAPass) {
+  for (const auto& each : judge_claims(load_claims(""), {})) {
+    EXPECT_EQ(each.verdict, Verdict::inconclusive) << each.claim.id;
+    EXPECT_FALSE(each.evidence.empty()) << each.claim.id;
+  }
+}
+
+TEST(ClaimsTest, ThroughputIsWhatWasDoneNotWhatWasOffered) {
+  Evidence evidence;
+  evidence.peak = load_with(1100, 0, 1000);
+  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::pass);
+  evidence.peak = load_with(999, 0, 1000);
+  const auto missed = judge_one("tps-1000", evidence);
+  EXPECT_EQ(missed.verdict, Verdict::fail);
+  EXPECT_EQ(missed.measured, "999 TPS");
+}
+
+TEST(ClaimsTest, ErrorsSpoilBothThroughputAndUsers) {
+  Evidence evidence;
+  evidence.peak = load_with(1100, 50, 1000);
+  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::fail);
+  EXPECT_EQ(judge_one("users-100", evidence).verdict, Verdict::fail);
+}
+
+TEST(ClaimsTest, AClientThatWasTheLimitMakesItInvalidNotFailed) {
+  Evidence evidence;
+  evidence.peak = load_with(500, 0, 1000);
+  evidence.peak->verdict = Verdict::invalid;
+  evidence.peak->reasons = {"the client was late"};
+  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::invalid);
+}
+
+TEST(ClaimsTest, OneSlowOperationFailsSubSecondAndIsNamed) {
+  Evidence evidence;
+  evidence.paced = load_with(200, 0, 500'000);
+  EXPECT_EQ(judge_one("query-subsecond", evidence).verdict, Verdict::pass);
+  evidence.paced = load_with(200, 0, 1'200'000);
+  const auto slow = judge_one("query-subsecond", evidence);
+  EXPECT_EQ(slow.verdict, Verdict::fail);
+  EXPECT_THAT(slow.measured, HasSubstr("lookup"));
+}
+
+TEST(ClaimsTest, AnOperationThatNeverRanLeavesItInconclusive) {
+  Evidence evidence;
+  evidence.paced = load_with(200, 0, 500);
+  evidence.paced->operations.push_back({.name = "never"});
+  EXPECT_EQ(judge_one("query-subsecond", evidence).verdict, Verdict::inconclusive);
+}
+
+ServerMetric backup(const std::string& metric, const std::string& kind, double value) {
+  return {metric, {{"kind", kind}, {"name", "x"}}, value};
+}
+
+TEST(ClaimsTest, AnOldOrBrokenDumpFails) {
+  const auto verdict_of = [](double age, double failed) {
+    Evidence evidence;
+    evidence.servers = {primary_with({backup("pantryd_backup_readable", "pg_dump", 1),
+                                      backup("pantryd_backup_age_seconds", "pg_dump", age),
+                                      backup("pantryd_backup_age_limit_seconds", "pg_dump", 100),
+                                      backup("pantryd_backup_newest_failed", "pg_dump", failed)})};
+    return judge_one("backup-daily", evidence).verdict;
+  };
+  EXPECT_EQ(verdict_of(99, 0), Verdict::pass);
+  EXPECT_EQ(verdict_of(101, 0), Verdict::fail);
+  EXPECT_EQ(verdict_of(99, 1), Verdict::fail);
+}
+
+TEST(ClaimsTest, AFolderThatCannotBeReadIsNotAMissingBackup) {
+  Evidence evidence;
+  evidence.servers = {primary_with({backup("pantryd_backup_readable", "pg_dump", 0)})};
+  EXPECT_EQ(judge_one("backup-daily", evidence).verdict, Verdict::inconclusive);
+}
+
+TEST(ClaimsTest, NoStandbyFailsReplication) {
+  Evidence evidence;
+  evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 0}})};
+  EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail);
+  evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 1},
+                                    {"pantryd_replication_total_bytes", {}, 1e9}})};
+  EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail) << "a gigabyte behind";
+  evidence.servers[0].metrics[1].value = 1000;
+  EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::pass);
+  evidence.servers.push_back({.name = "standby", .up = false, .problem = "refused"});
+  EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail) << "a standby is down";
+}
+
+TEST(ClaimsTest, AnArchiveThatFailsOrStallsFails) {
+  const auto verdict_of = [](double enabled, double failing, double waits) {
+    Evidence evidence;
+    evidence.servers = {
+        primary_with({{"pantryd_archive_enabled", {}, enabled},
+                      {"pantryd_archive_ready_segments", {}, 1},
+                      {"pantryd_archive_oldest_ready_seconds", {}, waits},
+                      {"pantryd_archive_failing", {}, failing},
+                      {"pantryd_archive_last_archived_timestamp_seconds", {}, 1e9},
+                      backup("pantryd_backup_count", "base", 1)})};
+    return judge_one("pitr", evidence).verdict;
+  };
+  EXPECT_EQ(verdict_of(1, 0, 10), Verdict::pass);
+  EXPECT_EQ(verdict_of(0, 0, 10), Verdict::fail);
+  EXPECT_EQ(verdict_of(1, 1, 10), Verdict::fail);
+  EXPECT_EQ(verdict_of(1, 0, 1000), Verdict::fail);
+}
+
+TEST(ClaimsTest, OneDurabilitySettingThatIsOffFails) {
+  const auto verdict_of = [](double fsync) {
+    Evidence evidence;
+    evidence.servers = {primary_with({{"pg_settings_fsync", {}, fsync},
+                                      {"pg_settings_synchronous_commit", {}, 1},
+                                      {"pg_settings_full_page_writes", {}, 1}})};
+    return judge_one("durability", evidence);
+  };
+  EXPECT_EQ(verdict_of(1).verdict, Verdict::pass);
+  EXPECT_EQ(verdict_of(0).verdict, Verdict::fail);
+  EXPECT_THAT(verdict_of(0).measured, HasSubstr("fsync off"));
+}
+
+TEST(ClaimsTest, MistakesInASheetArePointedAt) {
+  const auto refused = [](const std::string& text) {
+    try {
+      (void)parse_claims(text, "c.yaml");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("accepted");
+  };
+  EXPECT_THAT(refused("version: 1\nclaims: []\n"), HasSubstr("c.yaml:2:9: no claim"));
+  EXPECT_THAT(refused("version: 1\nclaims:\n  - {id: a, text: b, check: magic}\n"),
+              HasSubstr("\"magic\" is not one of"));
+  EXPECT_THAT(refused("version: 1\nclaims:\n  - {id: a, text: b, check: throughput, at_least: 10, "
+                      "offered: 5}\n"),
+              HasSubstr("could not come out true"));
+}
+
+TEST(ClaimSheetTest, TheWorstVerdictIsTheWhole) {
+  ClaimSheet sheet;
+  sheet.verdicts.resize(2);
+  sheet.verdicts[0].verdict = Verdict::pass;
+  sheet.verdicts[1].verdict = Verdict::pass;
+  EXPECT_EQ(sheet.overall(), Verdict::pass);
+  sheet.verdicts[1].verdict = Verdict::inconclusive;
+  EXPECT_EQ(sheet.overall(), Verdict::inconclusive);
+  sheet.verdicts[0].verdict = Verdict::fail;
+  EXPECT_EQ(sheet.overall(), Verdict::fail);
+}
+
+TEST(ClaimSheetTest, TheHtmlIsOneFileAndEscapesWhatItShows) {
+  ClaimSheet sheet;
+  sheet.verdicts.resize(1);
+  sheet.verdicts[0].measured = "<script>alert(1)</script>";
+  const auto html = sheet.to_html();
+  EXPECT_THAT(html, Not(HasSubstr("<script>")));
+  EXPECT_THAT(html, Not(HasSubstr("src=")));
+  EXPECT_THAT(html, HasSubstr("&lt;script&gt;"));
+}
+
+}  // namespace
+}  // namespace pantryd::loadgen
