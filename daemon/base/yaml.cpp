@@ -130,7 +130,9 @@ std::vector<YamlValue> YamlValue::as_list() const {
   return out;
 }
 
-YamlMap YamlValue::as_map() const { return YamlMap(*this); }
+YamlMap YamlValue::as_map() const {
+  return YamlMap(*this);
+}
 
 YamlMap::YamlMap(YamlValue value) : value_(std::move(value)) {
   if (!value_.node_.IsMap()) throw value_.error("keys and values are wanted here");
@@ -168,7 +170,8 @@ void YamlMap::done() const {
   for (const auto& entry : value_.node_) {
     const YamlValue key(entry.first, value_.source_);
     const auto name = key.as_text();
-    if (!seen.insert(name).second) throw key.error(fmt::format("the key \"{}\" is there twice", name));
+    if (!seen.insert(name).second)
+      throw key.error(fmt::format("the key \"{}\" is there twice", name));
     if (asked_.count(name) > 0) continue;
     const auto close = nearest(name, asked_);
     throw key.error(fmt::format("unknown key \"{}\"", name),

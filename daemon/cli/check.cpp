@@ -168,10 +168,11 @@ Finding judge(const std::string& target, const probes::ProbeState& probe) {
     return out;
   }
   using Judge = void (*)(const Values&, Finding&);
-  static const std::map<std::string, Judge> judges{
-      {"activity", judge_connections}, {"archiver", judge_archiver},
-      {"replication", judge_replication}, {"standby", judge_standby},
-      {"backup", judge_backup}};
+  static const std::map<std::string, Judge> judges{{"activity", judge_connections},
+                                                   {"archiver", judge_archiver},
+                                                   {"replication", judge_replication},
+                                                   {"standby", judge_standby},
+                                                   {"backup", judge_backup}};
   out.text = fmt::format("{} rows", probe.rows);
   if (const auto found = judges.find(probe.name); found != judges.end()) {
     found->second(Values(probe), out);
@@ -207,10 +208,8 @@ int run_check(const Context& context, const Arguments& arguments) {
                       {"level", name_of(each.level)},
                       {"text", each.text}});
     }
-    const nlohmann::json json{{"format", "pantryd.check"},
-                              {"version", 1},
-                              {"level", name_of(worst)},
-                              {"findings", list}};
+    const nlohmann::json json{
+        {"format", "pantryd.check"}, {"version", 1}, {"level", name_of(worst)}, {"findings", list}};
     fmt::print("{}\n", json.dump(2));
   } else {
     fmt::print("PANTRYD {}\n", name_of(worst));

@@ -110,9 +110,9 @@ const Command* find_command(const std::vector<std::string>& words, std::size_t& 
     }
   }
   if (!family.empty()) {
-    throw Error(ExitCode::usage, fmt::format("{} needs one of: {}", words[0], family),
-                fmt::format("For example: pantryd {} {}", words[0],
-                            family.substr(0, family.find(','))));
+    throw Error(
+        ExitCode::usage, fmt::format("{} needs one of: {}", words[0], family),
+        fmt::format("For example: pantryd {} {}", words[0], family.substr(0, family.find(','))));
   }
   throw Error(ExitCode::usage, fmt::format("there is no command {}", words[0]),
               "pantryd --help lists the commands.");
@@ -134,9 +134,8 @@ int dispatch(const std::vector<std::string>& words) {
   const StopOnSignal on_signal(stop);
   globals.context.stop = &stop;
   globals.context.progress = ::isatty(STDERR_FILENO) == 1;
-  return command->run(globals.context,
-                      {globals.rest.begin() + static_cast<std::ptrdiff_t>(used),
-                       globals.rest.end()});
+  return command->run(globals.context, {globals.rest.begin() + static_cast<std::ptrdiff_t>(used),
+                                        globals.rest.end()});
 }
 
 }  // namespace
@@ -163,12 +162,9 @@ std::optional<po::variables_map> parse(const std::string& usage,
   try {
     // No guessing: a prefix that works today would be ambiguous, or another option, tomorrow.
     const int style = po::command_line_style::unix_style & ~po::command_line_style::allow_guessing;
-    po::store(po::command_line_parser(arguments)
-                  .options(all)
-                  .positional(positional)
-                  .style(style)
-                  .run(),
-              values);
+    po::store(
+        po::command_line_parser(arguments).options(all).positional(positional).style(style).run(),
+        values);
     if (values.count("help") > 0) {
       std::cout << "Usage: pantryd " << usage << "\n" << all;
       return std::nullopt;
@@ -195,8 +191,8 @@ Settings load_settings(const Context& context) {
   if (!context.config_file.empty()) return Settings::load(context.config_file);
   if (!context.dsn.empty()) return Settings::for_single_target(pg::Conninfo::parse(context.dsn));
   if (::access(kDefaultConfig, F_OK) == 0) return Settings::load(kDefaultConfig);
-  throw Error(ExitCode::usage, "neither --config nor --dsn is given, and there is no " +
-                                   std::string(kDefaultConfig),
+  throw Error(ExitCode::usage,
+              "neither --config nor --dsn is given, and there is no " + std::string(kDefaultConfig),
               "Name a target with --dsn, or a file with --config.");
 }
 

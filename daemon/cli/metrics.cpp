@@ -28,8 +28,8 @@ int run_metrics(const Context& context, const Arguments& arguments) {
   if (!parse("metrics [--dsn CONNINFO]", {}, {}, arguments)) return 0;
   const auto targets = look_once(load_settings(context), context.stop);
   fmt::print("{}", probes::render_page({targets, PANTRYD_VERSION, probes::WallClock::now()}));
-  const bool any_up = std::any_of(targets.begin(), targets.end(),
-                                  [](const auto& target) { return target->up; });
+  const bool any_up =
+      std::any_of(targets.begin(), targets.end(), [](const auto& target) { return target->up; });
   if (any_up) return 0;
   throw Error(ExitCode::unreachable, targets.front()->down_reason,
               "pantryd check tells what each target answers.");

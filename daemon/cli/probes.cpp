@@ -52,11 +52,11 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
       head);
   print_rows(probes::own_metrics(), "target, probe, outcome where they apply");
   for (const auto& spec : specs) {
-    fmt::print("\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; on: {}.{}\n\n{}", spec.name,
-               spec.summary, format_duration(spec.interval), format_duration(spec.timeout),
-               roles_of(spec),
-               spec.extension.empty() ? "" : fmt::format(" Needs the extension {}.", spec.extension),
-               head);
+    fmt::print(
+        "\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; on: {}.{}\n\n{}", spec.name, spec.summary,
+        format_duration(spec.interval), format_duration(spec.timeout), roles_of(spec),
+        spec.extension.empty() ? "" : fmt::format(" Needs the extension {}.", spec.extension),
+        head);
     for (const auto& query : spec.queries) {
       std::vector<probes::MetricInfo> metrics;
       for (const auto& metric : query.metrics) metrics.push_back(*metric.metric);
@@ -64,9 +64,10 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
     }
   }
   const auto backup = backup_probe({});
-  fmt::print("\n## Probe {}\n\nFolders of backups that the configuration names.\n\nEvery {}, for at "
-             "most {}.\n\n{}",
-             backup.name, format_duration(backup.interval), format_duration(backup.timeout), head);
+  fmt::print(
+      "\n## Probe {}\n\nFolders of backups that the configuration names.\n\nEvery {}, for at "
+      "most {}.\n\n{}",
+      backup.name, format_duration(backup.interval), format_duration(backup.timeout), head);
   print_rows(backup_metrics(), "kind, name");
 }
 

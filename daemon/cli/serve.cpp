@@ -14,8 +14,8 @@ int run_serve(const Context& context, const Arguments& arguments) {
   probes::SnapshotStore store;
   const auto watchers = make_watchers(settings, store);
   const HttpServer http(settings.http.address, settings.http.port, store, PANTRYD_VERSION);
-  log::info("serving http://{}:{}/metrics, {} target(s)", settings.http.address,
-            settings.http.port, settings.targets.size());
+  log::info("serving http://{}:{}/metrics, {} target(s)", settings.http.address, settings.http.port,
+            settings.targets.size());
   for (const auto& watcher : watchers) watcher->start();
   while (!context.stop->wait(Deadline::in(std::chrono::hours(1)))) {
   }

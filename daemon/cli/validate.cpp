@@ -82,10 +82,10 @@ loadgen::ServerEvidence evidence_of(const probes::TargetSnapshot& snapshot) {
 }
 
 void require_schema(const pg::Conninfo& where, const std::string& schema, const StopFlag* stop) {
-  auto connection = pg::Connection::connect(
-      where, Deadline::in(seconds(10)), {"pantryd validate", {}, stop});
-  const auto rows = migrate::status(connection, migrate::embedded_migrations(),
-                                    Deadline::in(seconds(30)));
+  auto connection =
+      pg::Connection::connect(where, Deadline::in(seconds(10)), {"pantryd validate", {}, stop});
+  const auto rows =
+      migrate::status(connection, migrate::embedded_migrations(), Deadline::in(seconds(30)));
   for (const auto& row : rows) {
     const bool wanted = schema == "current" || row.version <= kLastVersionAsBuilt;
     const bool applied = row.state == migrate::MigrationState::applied;
@@ -180,8 +180,7 @@ int run_validate(const Context& context, const Arguments& arguments) {
                         "claim sheet; default: the one in this binary")(
       "scale", po::value<double>(),
       "first seed this share of a million products and ten million sales")(
-      "schema", po::value<std::string>(),
-      "as-built or current: refuse to validate another schema")(
+      "schema", po::value<std::string>(), "as-built or current: refuse to validate another schema")(
       "budget", po::value<std::string>()->default_value("60s"), "time for the loads")(
       "out", po::value<std::string>()->default_value(""), "folder for the report");
   const auto values = parse("validate [--claims FILE] [--scale S] [--budget T] [--out DIR]",

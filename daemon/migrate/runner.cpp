@@ -22,7 +22,9 @@ constexpr std::int64_t kLockKey = 0x70616e74727964;
 constexpr auto kPollInterval = milliseconds(100);
 constexpr auto kShortStatement = std::chrono::seconds(30);
 
-Deadline soon() { return Deadline::in(kShortStatement); }
+Deadline soon() {
+  return Deadline::in(kShortStatement);
+}
 
 /// Holds the session lock; the server frees it too when the connection ends.
 class RunnerLock {
@@ -81,8 +83,7 @@ void require_no_drift(const std::vector<StatusRow>& rows) {
   }
 }
 
-void run_one(pg::Connection& connection, const Migration& migration,
-             const RunnerOptions& options) {
+void run_one(pg::Connection& connection, const Migration& migration, const RunnerOptions& options) {
   const auto deadline = Deadline::in(options.statement_timeout);
   const auto began = SteadyClock::now();
   try {
@@ -151,8 +152,9 @@ std::vector<Applied> up(pg::Connection& connection, const std::vector<Migration>
   require_no_drift(rows);
   std::vector<Applied> applied;
   for (const auto& file : files) {
-    const auto row = std::find_if(rows.begin(), rows.end(),
-                                  [&](const StatusRow& each) { return each.version == file.version; });
+    const auto row = std::find_if(rows.begin(), rows.end(), [&](const StatusRow& each) {
+      return each.version == file.version;
+    });
     if (row->state != MigrationState::pending) continue;
     on_start(file);
     const auto began = SteadyClock::now();

@@ -14,8 +14,8 @@
 namespace pantryd::migrate {
 
 struct RunnerOptions {
-  std::chrono::milliseconds lock_wait{60'000};         ///< for another runner to be done
-  std::chrono::milliseconds lock_timeout{5'000};       ///< of a statement, for a table
+  std::chrono::milliseconds lock_wait{60'000};    ///< for another runner to be done
+  std::chrono::milliseconds lock_timeout{5'000};  ///< of a statement, for a table
   std::chrono::milliseconds statement_timeout{3'600'000};
   std::string tool_version;
   const StopFlag* stop = nullptr;
@@ -34,8 +34,7 @@ struct StatusRow {
 
 /// Files against history, by version. Needs no lock and changes nothing.
 [[nodiscard]] std::vector<StatusRow> status(pg::Connection& connection,
-                                            const std::vector<Migration>& files,
-                                            Deadline deadline);
+                                            const std::vector<Migration>& files, Deadline deadline);
 
 struct Applied {
   std::string name;

@@ -137,8 +137,8 @@ class HttpServer::Impl {
  private:
   // An idle connection must not keep a scrape waiting: several threads, short patience.
   static std::vector<std::string> options(const std::string& listen) {
-    return {"listening_ports",    listen, "num_threads",        "8",
-            "request_timeout_ms", "5000", "keep_alive_timeout_ms", "0",
+    return {"listening_ports",          listen, "num_threads",           "8",
+            "request_timeout_ms",       "5000", "keep_alive_timeout_ms", "0",
             "enable_directory_listing", "no"};
   }
 

@@ -17,12 +17,12 @@ constexpr std::size_t kFileLimitBytes = 1U << 20U;
 
 Check check_of(const YamlValue& value) {
   static const std::map<std::string, Check> names{
-      {"throughput", Check::throughput}, {"users", Check::users},
-      {"latency", Check::latency},       {"backups", Check::backups},
+      {"throughput", Check::throughput},   {"users", Check::users},
+      {"latency", Check::latency},         {"backups", Check::backups},
       {"replication", Check::replication}, {"archive", Check::archive},
       {"durability", Check::durability}};
-  return names.at(value.as_choice({"throughput", "users", "latency", "backups", "replication",
-                                   "archive", "durability"}));
+  return names.at(value.as_choice(
+      {"throughput", "users", "latency", "backups", "replication", "archive", "durability"}));
 }
 
 double positive(const YamlValue& value) {

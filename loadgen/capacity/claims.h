@@ -19,9 +19,9 @@ struct Claim {
   std::string id;
   std::string text;
   Check check = Check::throughput;
-  double at_least = 0;   ///< throughput: transactions a second; users: users
-  double offered = 0;    ///< throughput: arrivals a second
-  double users = 2;      ///< latency: users of the closed loop
+  double at_least = 0;  ///< throughput: transactions a second; users: users
+  double offered = 0;   ///< throughput: arrivals a second
+  double users = 2;     ///< latency: users of the closed loop
   std::chrono::milliseconds limit{1000};
   std::int64_t lag_limit_bytes = std::int64_t{64} << 20;
   std::chrono::milliseconds wait_limit{120'000};

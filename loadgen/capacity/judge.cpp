@@ -44,10 +44,10 @@ std::string client_problem(const LoadResult& load) {
 
 void add_outages(const LoadResult& load, ClaimVerdict& out) {
   for (const auto& outage : load.totals.outages) {
-    out.evidence.push_back(fmt::format(
-        "connections were lost at {:.1f} s{}: {} operations failed, {}", outage.from_s,
-        outage.to_s ? fmt::format(" and back at {:.1f} s", *outage.to_s) : "",
-        outage.operations_failed, outage.first_error));
+    out.evidence.push_back(
+        fmt::format("connections were lost at {:.1f} s{}: {} operations failed, {}", outage.from_s,
+                    outage.to_s ? fmt::format(" and back at {:.1f} s", *outage.to_s) : "",
+                    outage.operations_failed, outage.first_error));
   }
 }
 
@@ -59,11 +59,11 @@ void judge_throughput(const Evidence& evidence, ClaimVerdict& out) {
   const auto& load = *evidence.peak;
   const double done = load.completed_per_s();
   out.measured = fmt::format("{:.0f} TPS", done);
-  out.evidence.push_back(fmt::format(
-      "{} offered at {:.0f}/s, {} done, {} errors, {} not started in {}",
-      format_count(load.offered()), out.claim.offered, format_count(load.completed()),
-      format_count(load.errors()), format_count(load.not_started()),
-      format_duration(load.options.duration)));
+  out.evidence.push_back(
+      fmt::format("{} offered at {:.0f}/s, {} done, {} errors, {} not started in {}",
+                  format_count(load.offered()), out.claim.offered, format_count(load.completed()),
+                  format_count(load.errors()), format_count(load.not_started()),
+                  format_duration(load.options.duration)));
   add_outages(load, out);
   const bool reached = done >= out.claim.at_least && error_share(load) <= kErrorShareMax;
   const auto problem = client_problem(load);
@@ -88,8 +88,8 @@ void judge_users(const Evidence& evidence, ClaimVerdict& out) {
   const double share = error_share(load);
   out.measured = fmt::format("{} users, {:.2f} % errors", users, share * 100);
   out.evidence.push_back(fmt::format(
-      "{} users over {} connections that stood at once; at most {} operations at a time",
-      users, load.options.connections, load.totals.users_peak));
+      "{} users over {} connections that stood at once; at most {} operations at a time", users,
+      load.options.connections, load.totals.users_peak));
   for (const auto& [code, error] : load.totals.errors) {
     out.evidence.push_back(fmt::format("{} x {}: {}", error.count, code, error.first_message));
   }
@@ -124,8 +124,8 @@ void judge_latency(const Evidence& evidence, ClaimVerdict& out) {
     const auto& totals = operation.totals;
     unseen = unseen || response.count() == 0;
     // With few samples the highest of them stands for the percentile.
-    const auto tail_us = response.count() >= kSamplesForP99 ? response.quantile_us(0.99)
-                                                            : response.max_us();
+    const auto tail_us =
+        response.count() >= kSamplesForP99 ? response.quantile_us(0.99) : response.max_us();
     missed = missed || tail_us >= limit_us || totals.errors + totals.not_started > 0;
     if (tail_us > worst_us) {
       worst_us = tail_us;
@@ -186,11 +186,11 @@ void judge_backups(const Evidence& evidence, ClaimVerdict& out) {
           age ? format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(*age * 1000)))
               : "none";
       if (out.measured.empty()) out.measured = "newest dump: " + age_text;
-      out.evidence.push_back(
-          fmt::format("{}: age {}, limit {}, {}", label, age_text,
-                      format_duration(std::chrono::milliseconds(
-                          static_cast<std::int64_t>(limit.value_or(0) * 1000))),
-                      failed ? "the newest attempt failed" : "the newest attempt is complete"));
+      out.evidence.push_back(fmt::format(
+          "{}: age {}, limit {}, {}", label, age_text,
+          format_duration(
+              std::chrono::milliseconds(static_cast<std::int64_t>(limit.value_or(0) * 1000))),
+          failed ? "the newest attempt failed" : "the newest attempt is complete"));
     }
   }
   if (!seen && !unreadable) {
@@ -204,8 +204,8 @@ void judge_backups(const Evidence& evidence, ClaimVerdict& out) {
 
 void judge_replication(const Evidence& evidence, ClaimVerdict& out) {
   const auto* primary = primary_of(evidence);
-  const auto standbys = primary != nullptr ? primary->value("pantryd_replication_standbys")
-                                           : std::nullopt;
+  const auto standbys =
+      primary != nullptr ? primary->value("pantryd_replication_standbys") : std::nullopt;
   if (!standbys) {
     out.evidence.emplace_back("could not ask a primary for its standbys");
     return;
@@ -218,11 +218,11 @@ void judge_replication(const Evidence& evidence, ClaimVerdict& out) {
   }
   out.measured = fmt::format("{:.0f} standby, {} behind", *standbys,
                              format_bytes(static_cast<std::int64_t>(lag_bytes)));
-  out.evidence.push_back(fmt::format("{:.0f} standby streams from {}; after the load it is {} "
-                                     "behind, limit {}",
-                                     *standbys, primary->name,
-                                     format_bytes(static_cast<std::int64_t>(lag_bytes)),
-                                     format_bytes(out.claim.lag_limit_bytes)));
+  out.evidence.push_back(
+      fmt::format("{:.0f} standby streams from {}; after the load it is {} "
+                  "behind, limit {}",
+                  *standbys, primary->name, format_bytes(static_cast<std::int64_t>(lag_bytes)),
+                  format_bytes(out.claim.lag_limit_bytes)));
   bool receiving = true;
   for (const auto& server : evidence.servers) {
     if (!server.up) {
@@ -235,15 +235,15 @@ void judge_replication(const Evidence& evidence, ClaimVerdict& out) {
           fmt::format("{} {}", server.name, streams ? "receives" : "does not receive"));
     }
   }
-  const bool held = *standbys >= 1 && receiving &&
-                    lag_bytes <= static_cast<double>(out.claim.lag_limit_bytes);
+  const bool held =
+      *standbys >= 1 && receiving && lag_bytes <= static_cast<double>(out.claim.lag_limit_bytes);
   out.verdict = held ? Verdict::pass : Verdict::fail;
 }
 
 void judge_archive(const Evidence& evidence, ClaimVerdict& out) {
   const auto* primary = primary_of(evidence);
-  const auto enabled = primary != nullptr ? primary->value("pantryd_archive_enabled")
-                                          : std::nullopt;
+  const auto enabled =
+      primary != nullptr ? primary->value("pantryd_archive_enabled") : std::nullopt;
   if (!enabled) {
     out.evidence.emplace_back("could not ask a primary about its archive");
     return;
@@ -257,10 +257,9 @@ void judge_archive(const Evidence& evidence, ClaimVerdict& out) {
     return;
   }
   out.measured = fmt::format("{:.0f} segments wait, longest {:.0f} s", *ready, *waits);
-  out.evidence.push_back(fmt::format("archiving is {}, the last attempt {}, {} was archived so far",
-                                     *enabled != 0 ? "on" : "off",
-                                     *failing != 0 ? "failed" : "succeeded",
-                                     ever ? "something" : "nothing"));
+  out.evidence.push_back(fmt::format(
+      "archiving is {}, the last attempt {}, {} was archived so far", *enabled != 0 ? "on" : "off",
+      *failing != 0 ? "failed" : "succeeded", ever ? "something" : "nothing"));
   bool base_good = false;
   bool base_seen = false;
   for (const auto& metric : primary->metrics) {
@@ -285,17 +284,16 @@ void judge_durability(const Evidence& evidence, ClaimVerdict& out) {
   const auto* primary = primary_of(evidence);
   bool all = true;
   for (const char* name : {"fsync", "synchronous_commit", "full_page_writes"}) {
-    const auto value = primary != nullptr
-                           ? primary->value(std::string("pg_settings_") + name)
-                           : std::nullopt;
+    const auto value =
+        primary != nullptr ? primary->value(std::string("pg_settings_") + name) : std::nullopt;
     if (!value) {
       out.evidence.emplace_back(std::string("could not read ") + name);
       out.measured.clear();
       return;
     }
     all = all && *value != 0;
-    out.measured += fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", name,
-                                *value != 0 ? "on" : "off");
+    out.measured +=
+        fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", name, *value != 0 ? "on" : "off");
   }
   out.evidence.emplace_back("as the server runs them now; a power cut was NOT TESTED");
   out.verdict = all ? Verdict::pass : Verdict::fail;
@@ -310,8 +308,7 @@ std::optional<double> ServerEvidence::value(const std::string& metric) const {
   return std::nullopt;
 }
 
-std::vector<ClaimVerdict> judge_claims(const std::vector<Claim>& claims,
-                                       const Evidence& evidence) {
+std::vector<ClaimVerdict> judge_claims(const std::vector<Claim>& claims, const Evidence& evidence) {
   std::vector<ClaimVerdict> out;
   for (const auto& claim : claims) {
     ClaimVerdict verdict;

@@ -222,9 +222,9 @@ Ledger prepare(pg::Connection& connection, const SeedOptions& options) {
     if (same && started && sound) return *ledger;
     if (started && !options.force && any_rows(connection)) {
       throw Error(ExitCode::failed,
-                  same ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
-                       : fmt::format("the tables hold another dataset: {}",
-                                     describe(ledger->shape)),
+                  same
+                      ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
+                      : fmt::format("the tables hold another dataset: {}", describe(ledger->shape)),
                   "seed --force empties the six tables and fills them anew.");
     }
   }
@@ -237,10 +237,9 @@ Ledger prepare(pg::Connection& connection, const SeedOptions& options) {
   fresh.products_per_chunk = options.products_per_chunk;
   fresh.sales_per_chunk = options.sales_per_chunk;
   if (fresh.shape.as_of_day == 0) {
-    fresh.shape.as_of_day =
-        std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
-            .time_since_epoch()
-            .count();
+    fresh.shape.as_of_day = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
+                                .time_since_epoch()
+                                .count();
   }
   const auto deadline = Deadline::in(kStatementLimit);
   create_ledger(connection, deadline);
@@ -350,7 +349,8 @@ std::string SeedReport::to_text() const {
                       format_count(static_cast<std::int64_t>(rows_per_s())),
                       format_duration(analyze_time), describe(shape));
   }
-  for (const auto& [name, rows] : tables) out += fmt::format("  {:<14}{:>14}\n", name, format_count(rows));
+  for (const auto& [name, rows] : tables)
+    out += fmt::format("  {:<14}{:>14}\n", name, format_count(rows));
   return out;
 }
 

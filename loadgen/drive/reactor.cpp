@@ -214,8 +214,8 @@ void Reactor::dispatch(Nanos at) {
     const auto arrival = queue_.front();
     queue_.pop_front();
     // Only what waited for nothing but us is our lag; waiting for a connection is not.
-    const bool was_free = slots_[static_cast<std::size_t>(idle_.front())].idle_since <=
-                          arrival.intended_ns;
+    const bool was_free =
+        slots_[static_cast<std::size_t>(idle_.front())].idle_since <= arrival.intended_ns;
     if (schedule_ && was_free && measured(arrival)) {
       totals_.client.start_lag.record((now() - arrival.intended_ns) / 1000);
     }
@@ -246,10 +246,10 @@ void Reactor::roll_window(Nanos) {
   if (totals_.windows.size() < kWindowsMax) totals_.windows.push_back(window_);
   {
     const std::lock_guard lock(live_mutex_);
-    live_ = {window_.second,         window_.offered,
-             window_.completed,      window_.errors,
-             window_.p99_us,         window_.queued,
-             running_,               static_cast<std::int64_t>(slots_.size()) - outages_.away()};
+    live_ = {window_.second,    window_.offered,
+             window_.completed, window_.errors,
+             window_.p99_us,    window_.queued,
+             running_,          static_cast<std::int64_t>(slots_.size()) - outages_.away()};
   }
   window_ = {};
   window_response_.clear();
@@ -298,8 +298,9 @@ void Reactor::arm_timer(Nanos at) {
   if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
   if (wake == timer_armed_for_) return;
   timer_armed_for_ = wake;
-  const auto when = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                        start_.time_since_epoch()).count() + wake;
+  const auto when =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch()).count() +
+      wake;
   itimerspec spec{};
   spec.it_value.tv_sec = when / kSecond;
   spec.it_value.tv_nsec = when % kSecond;

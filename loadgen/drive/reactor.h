@@ -35,7 +35,7 @@ struct ReactorOptions {
 
 /// What the person sees while it runs.
 struct LiveState {
-  std::int64_t second = 0;  ///< of the measured part; negative: warm-up
+  std::int64_t second = 0;                              ///< of the measured part; negative: warm-up
   std::int64_t offered = 0, completed = 0, errors = 0;  ///< in the last whole second
   std::int64_t p99_us = 0;
   std::int64_t queued = 0, running = 0, connections = 0;

@@ -15,7 +15,9 @@ constexpr std::int64_t kLagSamplesMin = 100;
 constexpr double kRareShare = 0.02;
 constexpr std::int64_t kSamplesMin = 100;
 
-std::string percent(double share) { return fmt::format("{:.2f} %", share * 100); }
+std::string percent(double share) {
+  return fmt::format("{:.2f} %", share * 100);
+}
 
 void judge_operation(OperationResult& operation) {
   const auto& totals = operation.totals;
@@ -24,10 +26,11 @@ void judge_operation(OperationResult& operation) {
     operation.reason = "it has no SLO";
     return;
   }
-  const auto limit = format_duration(
-      std::chrono::duration_cast<std::chrono::milliseconds>(*operation.slo_p99));
+  const auto limit =
+      format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(*operation.slo_p99));
   const auto [low, high] = wilson_interval(totals.misses(), totals.offered);
-  const auto found = fmt::format("{} of {} missed p99 <= {}", totals.misses(), totals.offered, limit);
+  const auto found =
+      fmt::format("{} of {} missed p99 <= {}", totals.misses(), totals.offered, limit);
   if (low > kMissesMax) {
     operation.verdict = Verdict::fail;
     operation.reason = fmt::format("{}: at least {}, allowed are 1 %", found, percent(low));
@@ -36,8 +39,8 @@ void judge_operation(OperationResult& operation) {
     operation.reason = fmt::format("{}: at most {}", found, percent(high));
   } else {
     operation.verdict = Verdict::inconclusive;
-    operation.reason = fmt::format("{}: between {} and {}, too few to say", found, percent(low),
-                                   percent(high));
+    operation.reason =
+        fmt::format("{}: between {} and {}, too few to say", found, percent(low), percent(high));
   }
 }
 
@@ -48,10 +51,11 @@ std::vector<std::string> client_limits(const LoadResult& result) {
   const double share = client.measured_s > 0 ? client.cpu_s / client.measured_s : 0;
   if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
     out.push_back(fmt::format(
-        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % of "
+        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % "
+        "of "
         "the time and waited {:.0f} % of it for a processor.",
-        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000,
-        100 * share, client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
+        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000, 100 * share,
+        client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
   }
   if (share > kClientCpuMax) {
     out.push_back(fmt::format("The client was busy: {:.0f} % of its core.", share * 100));
@@ -106,16 +110,16 @@ void judge(LoadResult& result) {
   const auto offered = result.offered();
   auto reasons = client_limits(result);
   if (!reasons.empty()) {
-    const auto clear = std::find_if(
-        result.operations.begin(), result.operations.end(),
-        [&](const OperationResult& each) { return server_alone_fails(result, each); });
+    const auto clear =
+        std::find_if(result.operations.begin(), result.operations.end(),
+                     [&](const OperationResult& each) { return server_alone_fails(result, each); });
     if (clear == result.operations.end()) {
       result.verdict = Verdict::invalid;
       result.reasons = std::move(reasons);
       return;
     }
-    reasons.push_back(fmt::format("That does not explain {}: its service time alone misses the SLO.",
-                                  clear->name));
+    reasons.push_back(fmt::format(
+        "That does not explain {}: its service time alone misses the SLO.", clear->name));
   }
   bool fails = false;
   bool unproven = result.stopped || offered < kSamplesMin;
@@ -132,13 +136,13 @@ void judge(LoadResult& result) {
   }
   for (const auto& each : result.operations) {
     if (each.verdict == Verdict::pass || each.totals.offered == 0) continue;
-    const bool rare = static_cast<double>(each.totals.offered) <
-                          kRareShare * static_cast<double>(offered) &&
-                      each.totals.misses() == 0;
+    const bool rare =
+        static_cast<double>(each.totals.offered) < kRareShare * static_cast<double>(offered) &&
+        each.totals.misses() == 0;
     fails = fails || each.verdict == Verdict::fail;
     unproven = unproven || (each.verdict == Verdict::inconclusive && !rare);
-    reasons.push_back(fmt::format("{}: {}{}.", each.name, each.reason,
-                                  rare ? " (rare, and none missed)" : ""));
+    reasons.push_back(
+        fmt::format("{}: {}{}.", each.name, each.reason, rare ? " (rare, and none missed)" : ""));
   }
   // What a person cut short is no verdict on the server, whichever way it points.
   if (result.stopped) {

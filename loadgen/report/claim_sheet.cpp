@@ -85,9 +85,12 @@ std::string ClaimSheet::to_json() const {
                     {"measured", each.measured},
                     {"evidence", each.evidence}});
   }
-  const nlohmann::json json{{"format", "pantryd.validate"}, {"version", 1},
-                            {"pantryd", tool_version},      {"target", target},
-                            {"started_at", started_at},     {"verdict", to_string(overall())},
+  const nlohmann::json json{{"format", "pantryd.validate"},
+                            {"version", 1},
+                            {"pantryd", tool_version},
+                            {"target", target},
+                            {"started_at", started_at},
+                            {"verdict", to_string(overall())},
                             {"claims", list}};
   return json.dump(2) + "\n";
 }

@@ -19,18 +19,27 @@ namespace {
 constexpr std::size_t kOperationsMax = 200;
 constexpr std::size_t kStepsMax = 100;
 constexpr const char* kDefaultName = "workloads/grocery.yaml";
-constexpr const char* kFormHint = "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
+constexpr const char* kFormHint =
+    "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
 
 using Kind = Generator::Kind;
 const std::map<std::string, Kind> kGenerators{
-    {"text", Kind::literal},           {"choice", Kind::choice},
-    {"int", Kind::integer},            {"money", Kind::money},
-    {"uuid", Kind::uuid},              {"product_id", Kind::product_id},
-    {"barcode", Kind::barcode},        {"category", Kind::category},
-    {"search_pattern", Kind::search_pattern}, {"customer_phone", Kind::customer_phone},
-    {"customer_name", Kind::customer_name},   {"user_id", Kind::user_id},
-    {"sale_id", Kind::sale_id},        {"debt_id", Kind::debt_id},
-    {"mpesa_code", Kind::mpesa_code},  {"days_ago", Kind::days_ago},
+    {"text", Kind::literal},
+    {"choice", Kind::choice},
+    {"int", Kind::integer},
+    {"money", Kind::money},
+    {"uuid", Kind::uuid},
+    {"product_id", Kind::product_id},
+    {"barcode", Kind::barcode},
+    {"category", Kind::category},
+    {"search_pattern", Kind::search_pattern},
+    {"customer_phone", Kind::customer_phone},
+    {"customer_name", Kind::customer_name},
+    {"user_id", Kind::user_id},
+    {"sale_id", Kind::sale_id},
+    {"debt_id", Kind::debt_id},
+    {"mpesa_code", Kind::mpesa_code},
+    {"days_ago", Kind::days_ago},
 };
 
 class Parser {
@@ -198,8 +207,8 @@ class Parser {
       if (!kGenerators.contains(key)) {
         std::vector<std::string> known;
         for (const auto& [name, unused] : kGenerators) known.push_back(name);
-        fail(entry.first, fmt::format("unknown generator \"{}\" (known: {})", key,
-                                      fmt::join(known, ", ")));
+        fail(entry.first,
+             fmt::format("unknown generator \"{}\" (known: {})", key, fmt::join(known, ", ")));
       }
       if (kind) fail(entry.first, "only one generator may stand here");
       kind = key;
@@ -309,8 +318,8 @@ class Parser {
     std::size_t highest = 0;
     for (std::size_t i = 0; i + 1 < step.sql.size(); ++i) {
       if (step.sql[i] != '$' || step.sql[i + 1] < '0' || step.sql[i + 1] > '9') continue;
-      highest = std::max<std::size_t>(highest, static_cast<std::size_t>(
-                                                   std::atoi(step.sql.c_str() + i + 1)));
+      highest = std::max<std::size_t>(
+          highest, static_cast<std::size_t>(std::atoi(step.sql.c_str() + i + 1)));
     }
     if (highest != step.params.size()) {
       fail(node, fmt::format("the statement has {} placeholders but {} params are given", highest,
@@ -364,7 +373,7 @@ class Parser {
   std::string source_;
   double skew_ = kGrocerySkew;
   Workload workload_;
-  Operation operation_;                     ///< the one being read
+  Operation operation_;                      ///< the one being read
   std::map<std::string, VariableId> names_;  ///< of that operation
 };
 
@@ -379,10 +388,13 @@ Workload load_workload(const std::string& path) {
   for (const auto& file : embedded::config()) {
     if (file.name == kDefaultName) return parse_workload(std::string(file.content), kDefaultName);
   }
-  throw Error(ExitCode::failed, "this build has no built-in workload", "Give one: --workload FILE.");
+  throw Error(ExitCode::failed, "this build has no built-in workload",
+              "Give one: --workload FILE.");
 }
 
-std::string statement_name(int statement) { return fmt::format("pantryd_load_{}", statement); }
+std::string statement_name(int statement) {
+  return fmt::format("pantryd_load_{}", statement);
+}
 
 bool Generator::needs_dataset() const {
   switch (kind) {

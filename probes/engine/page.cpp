@@ -17,7 +17,9 @@
 namespace pantryd::probes {
 namespace {
 
-double seconds(std::chrono::duration<double> value) { return value.count(); }
+double seconds(std::chrono::duration<double> value) {
+  return value.count();
+}
 
 double epoch(WallClock::time_point when) {
   return seconds(std::chrono::duration<double>(when.time_since_epoch()));
@@ -164,8 +166,8 @@ std::string render_page(const PageInputs& inputs) {
 }
 
 std::vector<MetricInfo> own_metrics() {
-  return {kUp,    kOutcome, kAge, kLastSuccess, kInterval, kDuration,
-          kRows,  kRuns,    kBuild, kCpu,       kResident};
+  return {kUp,   kOutcome, kAge,   kLastSuccess, kInterval, kDuration,
+          kRows, kRuns,    kBuild, kCpu,         kResident};
 }
 
 }  // namespace pantryd::probes

@@ -20,9 +20,12 @@ std::string utf8_or_escaped(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead < 0xC2 ? 0 : lead < 0xE0 ? 2 : lead < 0xF0 ? 3
-                               : lead < 0xF5                                     ? 4
-                                                                                 : 0;
+    const std::size_t length = lead < 0x80   ? 1
+                               : lead < 0xC2 ? 0
+                               : lead < 0xE0 ? 2
+                               : lead < 0xF0 ? 3
+                               : lead < 0xF5 ? 4
+                                             : 0;
     bool good = length > 0 && i + length <= text.size();
     for (std::size_t k = 1; good && k < length; ++k) {
       good = (static_cast<unsigned char>(text[i + k]) & 0xC0U) == 0x80U;
@@ -126,8 +129,7 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
     run.error = error.what();
     run.samples.clear();
   }
-  run.duration =
-      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
+  run.duration = std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
   return run;
 }
 

@@ -26,9 +26,9 @@ enum class Outcome {
   not_applicable,  ///< not for this role, version, or without the extension
   suppressed,      ///< not run on purpose
 };
-inline constexpr std::array kOutcomes{Outcome::ok,           Outcome::error,
-                                      Outcome::timeout,      Outcome::lock_skipped,
-                                      Outcome::not_applicable, Outcome::suppressed};
+inline constexpr std::array kOutcomes{
+    Outcome::ok,           Outcome::error,          Outcome::timeout,
+    Outcome::lock_skipped, Outcome::not_applicable, Outcome::suppressed};
 [[nodiscard]] std::string_view to_string(Outcome outcome);
 
 enum class MetricType { gauge, counter, untyped };
@@ -64,14 +64,14 @@ struct ProbeState {
   std::string error;
   std::chrono::microseconds duration{0};
   std::int64_t rows = 0;
-  std::map<Outcome, std::int64_t> runs;                      ///< how many ended so
+  std::map<Outcome, std::int64_t> runs;  ///< how many ended so
   std::optional<WallClock::time_point> last_success;
-  std::shared_ptr<const std::vector<Sample>> samples;        ///< of the last success; may be null
+  std::shared_ptr<const std::vector<Sample>> samples;  ///< of the last success; may be null
 };
 
 struct TargetSnapshot {
   std::string target;
-  bool up = false;              ///< the last attempt to use a connection succeeded
+  bool up = false;  ///< the last attempt to use a connection succeeded
   std::string down_reason;
   bool known_role = false;
   bool is_standby = false;

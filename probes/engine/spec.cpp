@@ -37,8 +37,8 @@ VersionedSql parse_versions(const YamlValue& value) {
     return major;
   };
   out.major_min = number(text.substr(0, dash), out.major_min);
-  out.major_max = dash == std::string::npos ? out.major_min
-                                            : number(text.substr(dash + 1), out.major_max);
+  out.major_max =
+      dash == std::string::npos ? out.major_min : number(text.substr(dash + 1), out.major_max);
   return out;
 }
 

@@ -240,8 +240,14 @@ Watcher::Watcher(WatchedTarget target, std::shared_ptr<const std::vector<ProbeSp
                  WatchOptions options, SnapshotStore& store)
     : impl_(std::make_unique<Impl>(std::move(target), std::move(specs), options, store)) {}
 Watcher::~Watcher() = default;
-void Watcher::start() { impl_->start(); }
-void Watcher::request_stop() { impl_->request_stop(); }
-void Watcher::run_all_once(const StopFlag* stop) { impl_->run_all_once(stop); }
+void Watcher::start() {
+  impl_->start();
+}
+void Watcher::request_stop() {
+  impl_->request_stop();
+}
+void Watcher::run_all_once(const StopFlag* stop) {
+  impl_->run_all_once(stop);
+}
 
 }  // namespace pantryd::probes

@@ -1,7 +1,8 @@
+#include "loadgen/capacity/claims.h"
+
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "loadgen/capacity/claims.h"
 #include "loadgen/report/claim_sheet.h"
 
 namespace pantryd::loadgen {
@@ -130,8 +131,8 @@ TEST(ClaimsTest, NoStandbyFailsReplication) {
   Evidence evidence;
   evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 0}})};
   EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail);
-  evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 1},
-                                    {"pantryd_replication_total_bytes", {}, 1e9}})};
+  evidence.servers = {primary_with(
+      {{"pantryd_replication_standbys", {}, 1}, {"pantryd_replication_total_bytes", {}, 1e9}})};
   EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail) << "a gigabyte behind";
   evidence.servers[0].metrics[1].value = 1000;
   EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::pass);
@@ -142,13 +143,12 @@ TEST(ClaimsTest, NoStandbyFailsReplication) {
 TEST(ClaimsTest, AnArchiveThatFailsOrStallsFails) {
   const auto verdict_of = [](double enabled, double failing, double waits) {
     Evidence evidence;
-    evidence.servers = {
-        primary_with({{"pantryd_archive_enabled", {}, enabled},
-                      {"pantryd_archive_ready_segments", {}, 1},
-                      {"pantryd_archive_oldest_ready_seconds", {}, waits},
-                      {"pantryd_archive_failing", {}, failing},
-                      {"pantryd_archive_last_archived_timestamp_seconds", {}, 1e9},
-                      backup("pantryd_backup_count", "base", 1)})};
+    evidence.servers = {primary_with({{"pantryd_archive_enabled", {}, enabled},
+                                      {"pantryd_archive_ready_segments", {}, 1},
+                                      {"pantryd_archive_oldest_ready_seconds", {}, waits},
+                                      {"pantryd_archive_failing", {}, failing},
+                                      {"pantryd_archive_last_archived_timestamp_seconds", {}, 1e9},
+                                      backup("pantryd_backup_count", "base", 1)})};
     return judge_one("pitr", evidence).verdict;
   };
   EXPECT_EQ(verdict_of(1, 0, 10), Verdict::pass);

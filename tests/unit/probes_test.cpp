@@ -92,7 +92,8 @@ TEST(PageTest, TellsTheAgeOfWhatItShows) {
   const auto page = page_of(snapshot_with({}, at), at + std::chrono::seconds(42));
   EXPECT_THAT(page, HasSubstr("pantryd_probe_age_seconds{probe=\"demo\",target=\"t\"} 42\n"));
   EXPECT_THAT(page, HasSubstr("pg_up{target=\"t\"} 1\n"));
-  EXPECT_THAT(page, HasSubstr("pantryd_probe_outcome{outcome=\"ok\",probe=\"demo\",target=\"t\"} 1"));
+  EXPECT_THAT(page,
+              HasSubstr("pantryd_probe_outcome{outcome=\"ok\",probe=\"demo\",target=\"t\"} 1"));
   EXPECT_THAT(page,
               HasSubstr("pantryd_probe_outcome{outcome=\"error\",probe=\"demo\",target=\"t\"} 0"));
 }
@@ -100,7 +101,8 @@ TEST(PageTest, TellsTheAgeOfWhatItShows) {
 TEST(PageTest, ASeriesThatIsThereTwiceIsToldOnce) {
   // Two standbys with one name made postgres_exporter answer 500 and lose every metric.
   const auto info = metric("twice");
-  const auto page = page_of(snapshot_with({{info, {{"a", "x"}}, 1}, {info, {{"a", "x"}}, 2}}, {}), {});
+  const auto page =
+      page_of(snapshot_with({{info, {{"a", "x"}}, 1}, {info, {{"a", "x"}}, 2}}, {}), {});
   EXPECT_THAT(page, HasSubstr("twice{a=\"x\",target=\"t\"} 1\n"));
   EXPECT_THAT(page, Not(HasSubstr("} 2\n")));
 }
@@ -112,12 +114,12 @@ TEST(PageTest, HostileNamesAndHelpTextsStayOnTheirLine) {
 }
 
 TEST(PageTest, NamesThatTheLinterRefusesUnderTheirTypeAreUntyped) {
-  const auto page = page_of(
-      snapshot_with({{metric("pg_stat_database_xact_commit", MetricType::counter), {}, 1},
-                     {metric("pg_stat_activity_count"), {}, 1},
-                     {metric("calls_total", MetricType::counter), {}, 1}},
-                    {}),
-      {});
+  const auto page =
+      page_of(snapshot_with({{metric("pg_stat_database_xact_commit", MetricType::counter), {}, 1},
+                             {metric("pg_stat_activity_count"), {}, 1},
+                             {metric("calls_total", MetricType::counter), {}, 1}},
+                            {}),
+              {});
   EXPECT_THAT(page, HasSubstr("# TYPE pg_stat_database_xact_commit untyped"));
   EXPECT_THAT(page, HasSubstr("# TYPE pg_stat_activity_count untyped"));
   EXPECT_THAT(page, HasSubstr("# TYPE calls_total counter"));

@@ -1,8 +1,9 @@
+#include "settings/settings.h"
+
 #include <gmock/gmock.h>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "settings/settings.h"
 
 namespace pantryd {
 namespace {
@@ -54,7 +55,8 @@ TEST(SettingsTest, ErrorsPointAtLineAndColumn) {
 
 TEST(SettingsTest, NeitherShowNorAnErrorTellsAPassword) {
   EXPECT_THAT(Settings::parse(kSmallest, "p.yaml").show(), Not(HasSubstr(":b@")));
-  const auto error = refused("targets: [{name: a, dsn: \"host=h password=hunter2 junk-hunter2\"}]\n");
+  const auto error =
+      refused("targets: [{name: a, dsn: \"host=h password=hunter2 junk-hunter2\"}]\n");
   EXPECT_THAT(error.render(), Not(HasSubstr("hunter2")));
 }
 
