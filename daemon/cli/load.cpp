@@ -72,7 +72,8 @@ loadgen::LoadOptions read_options(const po::variables_map& values) {
 }
 
 void show(const loadgen::LiveState& live) {
-  fmt::print(stderr, "{}{:>5} s  {:>7} offered  {:>7} done  {:>5} errors  p99 {:>9.1f} ms"
+  fmt::print(stderr,
+             "{}{:>5} s  {:>7} offered  {:>7} done  {:>5} errors  p99 {:>9.1f} ms"
              "  {:>6} waiting  {:>4} in work  {:>4} connections\n",
              live.second < 0 ? "warm-up " : "        ", live.second, live.offered, live.completed,
              live.errors, static_cast<double>(live.p99_us) / 1000, live.queued, live.running,

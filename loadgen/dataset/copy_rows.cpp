@@ -127,10 +127,18 @@ void append_expense(CopyBuffer& out, const Expense& expense) {
 
 }  // namespace
 
-void CopyBuffer::header() { data.append("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19); }
-void CopyBuffer::trailer() { int2(-1); }
-void CopyBuffer::row(int columns) { int2(static_cast<std::int16_t>(columns)); }
-void CopyBuffer::null() { data.append("\377\377\377\377", 4); }
+void CopyBuffer::header() {
+  data.append("PGCOPY\n\377\r\n\0\0\0\0\0\0\0\0\0", 19);
+}
+void CopyBuffer::trailer() {
+  int2(-1);
+}
+void CopyBuffer::row(int columns) {
+  int2(static_cast<std::int16_t>(columns));
+}
+void CopyBuffer::null() {
+  data.append("\377\377\377\377", 4);
+}
 
 void CopyBuffer::int2(std::int16_t value) {
   const auto bits = static_cast<std::uint16_t>(value);

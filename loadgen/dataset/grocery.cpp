@@ -81,8 +81,9 @@ Uuid Grocery::id(Table table, std::int64_t index) const {
 
 std::string Grocery::barcode(std::int64_t product) const {
   const auto offset = mix64(shape_.seed, 0xBA2C0DEU) % kBarcodeSpace;
-  const auto number = (static_cast<std::uint64_t>(product) % kBarcodeSpace * kBarcodeFactor +
-                       offset) % kBarcodeSpace;
+  const auto number =
+      (static_cast<std::uint64_t>(product) % kBarcodeSpace * kBarcodeFactor + offset) %
+      kBarcodeSpace;
   auto out = fmt::format("616{:09}", number);  // 616 is the prefix of GS1 Kenya
   out.push_back(ean13_check_digit(out));
   return out;
@@ -140,8 +141,9 @@ std::string Grocery::customer_name(std::int64_t customer) const {
 }
 
 std::string Grocery::customer_phone(std::int64_t customer) const {
-  return fmt::format("+2547{:08}", (static_cast<std::uint64_t>(customer) * 61'803'399 +
-                                    shape_.seed % 1000) % 100'000'000);
+  return fmt::format(
+      "+2547{:08}",
+      (static_cast<std::uint64_t>(customer) * 61'803'399 + shape_.seed % 1000) % 100'000'000);
 }
 
 std::string_view Grocery::payment_method(std::int64_t sale) const {
@@ -149,7 +151,9 @@ std::string_view Grocery::payment_method(std::int64_t sale) const {
   return draw < 0.10 ? "debt" : (draw < 0.45 ? "mpesa" : "cash");
 }
 
-bool Grocery::has_debt(std::int64_t index) const { return payment_method(index) == "debt"; }
+bool Grocery::has_debt(std::int64_t index) const {
+  return payment_method(index) == "debt";
+}
 
 MicrosUtc Grocery::sale_time_us(std::int64_t index) const {
   // Later sales have higher indexes. Within a day the shop is open from 04:00 to 18:00 UTC (07:00
@@ -206,8 +210,7 @@ Debt Grocery::debt(const Sale& sale, std::int64_t index) const {
     payment.cents = cents;
     payment.payment_method = random.chance(0.6) ? "mpesa" : "cash";
     if (payment.payment_method == "mpesa") payment.mpesa_code = make_mpesa_code(random);
-    payment.created_us = std::min(
-        end_us, sale.created_us + (i + 1) * random.between(1, 12) * kDay);
+    payment.created_us = std::min(end_us, sale.created_us + (i + 1) * random.between(1, 12) * kDay);
     out.payments[static_cast<std::size_t>(i)] = payment;
     out.paid_cents += cents;
     left -= cents;

@@ -23,8 +23,8 @@ struct DatasetShape {
   std::int64_t products = 100'000;
   std::int64_t sales = 300'000;
   std::int64_t users = 100;
-  std::int32_t days = 90;       ///< the sales are spread over so many days before as_of_day
-  std::int64_t as_of_day = 0;   ///< days since 1970-01-01; the dataset ends when this day begins
+  std::int32_t days = 90;      ///< the sales are spread over so many days before as_of_day
+  std::int64_t as_of_day = 0;  ///< days since 1970-01-01; the dataset ends when this day begins
   [[nodiscard]] bool operator==(const DatasetShape&) const = default;
 };
 

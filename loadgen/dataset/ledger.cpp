@@ -41,8 +41,8 @@ Ledger parse_details(const std::string& text) {
 }  // namespace
 
 std::optional<Ledger> read_ledger(pg::Connection& connection, Deadline deadline) {
-  const auto there = connection.exec("SELECT to_regclass('pantryd.seed_ledger') IS NOT NULL",
-                                     deadline);
+  const auto there =
+      connection.exec("SELECT to_regclass('pantryd.seed_ledger') IS NOT NULL", deadline);
   if (!there.boolean(0, 0)) return std::nullopt;
   const auto rows = connection.exec(
       "SELECT part, chunk, coalesce(details::text, '') FROM pantryd.seed_ledger", deadline);

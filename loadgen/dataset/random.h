@@ -44,9 +44,7 @@ class Random {
   /// In [0, 1).
   constexpr double uniform() { return static_cast<double>(next() >> 11U) * 0x1.0p-53; }
   /// In [0, bound); 0 for a bound of 0. Its bias is below 2^-32 for every bound used here.
-  constexpr std::uint64_t below(std::uint64_t bound) {
-    return multiply_high(next(), bound);
-  }
+  constexpr std::uint64_t below(std::uint64_t bound) { return multiply_high(next(), bound); }
   /// In [low, high].
   constexpr std::int64_t between(std::int64_t low, std::int64_t high) {
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));

@@ -36,6 +36,11 @@ pg::Connection open(const pg::Conninfo& where, const StopFlag* stop) {
                                  Deadline::in(kConnectLimit), options);
 }
 
+[[noreturn]] void throw_interrupted() {
+  throw Error(ExitCode::failed, "the seed was interrupted",
+              "Run the same command again: it goes on where it was.");
+}
+
 /// One COPY transaction: rows of `tables` for the indexes [begin, end).
 struct Chunk {
   std::vector<Table> tables;
@@ -121,6 +126,7 @@ class Copier {
         connection.copy_put(buffer.data, deadline);
         buffer.data.clear();
         tell();
+        if (stop_ != nullptr && stop_->requested()) throw_interrupted();
         if (failed_.load()) throw Error(ExitCode::failed, "another worker of the seed failed");
       }
       buffer.trailer();
@@ -222,9 +228,9 @@ Ledger prepare(pg::Connection& connection, const SeedOptions& options) {
     if (same && started && sound) return *ledger;
     if (started && !options.force && any_rows(connection)) {
       throw Error(ExitCode::failed,
-                  same ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
-                       : fmt::format("the tables hold another dataset: {}",
-                                     describe(ledger->shape)),
+                  same
+                      ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
+                      : fmt::format("the tables hold another dataset: {}", describe(ledger->shape)),
                   "seed --force empties the six tables and fills them anew.");
     }
   }
@@ -237,10 +243,9 @@ Ledger prepare(pg::Connection& connection, const SeedOptions& options) {
   fresh.products_per_chunk = options.products_per_chunk;
   fresh.sales_per_chunk = options.sales_per_chunk;
   if (fresh.shape.as_of_day == 0) {
-    fresh.shape.as_of_day =
-        std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
-            .time_since_epoch()
-            .count();
+    fresh.shape.as_of_day = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
+                                .time_since_epoch()
+                                .count();
   }
   const auto deadline = Deadline::in(kStatementLimit);
   create_ledger(connection, deadline);
@@ -321,8 +326,13 @@ SeedReport seed(const pg::Conninfo& where, const SeedOptions& options, const Pro
       const double seconds = std::chrono::duration<double>(last - began).count();
       progress({rows, std::max(total, rows), static_cast<double>(rows) / seconds});
     };
-    copier.run(first, options.jobs, tick);
-    copier.run(second, options.jobs, tick);
+    try {
+      copier.run(first, options.jobs, tick);
+      copier.run(second, options.jobs, tick);
+    } catch (const pg::PgError& error) {
+      if (error.failure() == pg::Failure::stopped) throw_interrupted();
+      throw;
+    }
     report.rows_copied = copier.rows();
     report.copy_time = since(began);
     const auto analyze_began = SteadyClock::now();
@@ -350,7 +360,8 @@ std::string SeedReport::to_text() const {
                       format_count(static_cast<std::int64_t>(rows_per_s())),
                       format_duration(analyze_time), describe(shape));
   }
-  for (const auto& [name, rows] : tables) out += fmt::format("  {:<14}{:>14}\n", name, format_count(rows));
+  for (const auto& [name, rows] : tables)
+    out += fmt::format("  {:<14}{:>14}\n", name, format_count(rows));
   return out;
 }
 

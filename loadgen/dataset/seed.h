@@ -34,9 +34,9 @@ using Progress = std::function<void(const SeedProgress&)>;
 
 struct SeedReport {
   DatasetShape shape;
-  bool already_there = false;       ///< nothing had to be done
-  bool resumed = false;             ///< some chunks were there from an earlier, interrupted run
-  std::int64_t rows_copied = 0;     ///< in this run
+  bool already_there = false;    ///< nothing had to be done
+  bool resumed = false;          ///< some chunks were there from an earlier, interrupted run
+  std::int64_t rows_copied = 0;  ///< in this run
   std::chrono::milliseconds copy_time{0};
   std::chrono::milliseconds analyze_time{0};
   /// Rows a table of the whole dataset, as the ledger counts them.

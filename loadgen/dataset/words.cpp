@@ -14,62 +14,62 @@ constexpr std::array<Word, 6> kGram{"50g", "100g", "150g", "200g", "400g", "800g
 constexpr std::array<Word, 5> kPack{"Single", "3 Pack", "6 Pack", "12 Pack", "24 Pack"};
 constexpr std::array<Word, 4> kOil{"500ml", "1L", "3L", "5L"};
 
-constexpr std::array<Word, 8> kDairy{"Fresh Milk",     "Long Life Milk", "Mala",  "Yoghurt Vanilla",
-                                     "Yoghurt Mango",  "Cream",          "Ghee",  "Lala"};
-constexpr std::array<Word, 8> kDairyBrands{"Brookside", "KCC",   "Ilara",  "Daima",
-                                           "Tuzo",      "Bio",   "Molo",   "Fresha"};
+constexpr std::array<Word, 8> kDairy{"Fresh Milk",    "Long Life Milk", "Mala", "Yoghurt Vanilla",
+                                     "Yoghurt Mango", "Cream",          "Ghee", "Lala"};
+constexpr std::array<Word, 8> kDairyBrands{"Brookside", "KCC", "Ilara", "Daima",
+                                           "Tuzo",      "Bio", "Molo",  "Fresha"};
 constexpr std::array<Word, 6> kFlour{"Maize Flour", "Wheat Flour",  "Chapati Flour",
                                      "Ugali Flour", "Millet Flour", "Porridge Flour"};
-constexpr std::array<Word, 8> kFlourBrands{"Jogoo", "Soko", "Pembe", "Ajab",
+constexpr std::array<Word, 8> kFlourBrands{"Jogoo", "Soko",  "Pembe",   "Ajab",
                                            "EXE",   "Ndovu", "Hostess", "Famila"};
-constexpr std::array<Word, 6> kRice{"Pishori Rice", "Basmati Rice", "Biriani Rice",
+constexpr std::array<Word, 6> kRice{"Pishori Rice", "Basmati Rice",    "Biriani Rice",
                                     "Brown Rice",   "Long Grain Rice", "Broken Rice"};
 constexpr std::array<Word, 6> kRiceBrands{"Mwea", "Daawat", "Sunrice", "Ranee", "Cil", "Nice"};
 constexpr std::array<Word, 5> kOils{"Cooking Oil", "Sunflower Oil", "Corn Oil", "Olive Oil",
                                     "Vegetable Fat"};
-constexpr std::array<Word, 8> kOilBrands{"Elianto", "Rina",    "Fresh Fri", "Golden Fry",
-                                         "Salit",   "Kimbo",   "Cowboy",    "Postman"};
+constexpr std::array<Word, 8> kOilBrands{"Elianto", "Rina",  "Fresh Fri", "Golden Fry",
+                                         "Salit",   "Kimbo", "Cowboy",    "Postman"};
 constexpr std::array<Word, 5> kSugar{"White Sugar", "Brown Sugar", "Icing Sugar", "Jaggery",
                                      "Table Salt"};
-constexpr std::array<Word, 7> kSugarBrands{"Mumias", "Kabras", "Sony",  "Nutrameal",
+constexpr std::array<Word, 7> kSugarBrands{"Mumias",   "Kabras",  "Sony",  "Nutrameal",
                                            "Chemelil", "Kensalt", "Butali"};
-constexpr std::array<Word, 8> kTea{"Tea Leaves",    "Tea Bags",          "Green Tea",
-                                   "Instant Coffee", "Ground Coffee",    "Drinking Chocolate",
+constexpr std::array<Word, 8> kTea{"Tea Leaves",     "Tea Bags",      "Green Tea",
+                                   "Instant Coffee", "Ground Coffee", "Drinking Chocolate",
                                    "Masala Tea",     "Cocoa Powder"};
-constexpr std::array<Word, 8> kTeaBrands{"Ketepa", "Kericho Gold", "Baraka",  "Dormans",
-                                         "Nescafe", "Africafe",    "Cadbury", "Raha"};
+constexpr std::array<Word, 8> kTeaBrands{"Ketepa",  "Kericho Gold", "Baraka",  "Dormans",
+                                         "Nescafe", "Africafe",     "Cadbury", "Raha"};
 constexpr std::array<Word, 6> kBread{"White Bread", "Brown Bread", "Milk Bread",
                                      "Scones",      "Buns",        "Queen Cakes"};
-constexpr std::array<Word, 6> kBreadBrands{"Supaloaf", "Festive", "Broadways",
+constexpr std::array<Word, 6> kBreadBrands{"Supaloaf", "Festive",       "Broadways",
                                            "Elliots",  "Mini Bakeries", "Kenblest"};
 constexpr std::array<Word, 8> kVegetables{"Sukuma Wiki", "Spinach", "Cabbage",  "Tomatoes",
                                           "Red Onions",  "Carrots", "Potatoes", "Green Peas"};
-constexpr std::array<Word, 8> kFruit{"Bananas", "Mangoes",  "Avocado", "Pineapple",
-                                     "Oranges", "Pawpaw",   "Passion Fruit", "Watermelon"};
+constexpr std::array<Word, 8> kFruit{"Bananas", "Mangoes", "Avocado",       "Pineapple",
+                                     "Oranges", "Pawpaw",  "Passion Fruit", "Watermelon"};
 constexpr std::array<Word, 5> kFarms{"Farm Fresh", "Zucchini", "Kinangop", "Limuru", "Naivas"};
 constexpr std::array<Word, 6> kMeat{"Beef Mince", "Goat Meat", "Chicken Breast",
                                     "Sausages",   "Smokies",   "Tilapia Fillet"};
 constexpr std::array<Word, 5> kMeatBrands{"Farmers Choice", "Kenchic", "Quality Meat", "Alpha",
                                           "Victoria"};
-constexpr std::array<Word, 7> kSnacks{"Potato Crisps", "Peanuts",    "Biscuits", "Popcorn",
+constexpr std::array<Word, 7> kSnacks{"Potato Crisps",    "Peanuts", "Biscuits",      "Popcorn",
                                       "Glucose Biscuits", "Chevda",  "Cassava Crisps"};
 constexpr std::array<Word, 7> kSnackBrands{"Tropical Heat", "Krackles", "Britania", "Manji",
                                            "Urban Bites",   "Norda",    "Nuvita"};
-constexpr std::array<Word, 7> kSoda{"Cola",      "Orange Soda", "Ginger Ale", "Bitter Lemon",
+constexpr std::array<Word, 7> kSoda{"Cola",        "Orange Soda", "Ginger Ale",    "Bitter Lemon",
                                     "Tonic Water", "Mango Juice", "Drinking Water"};
-constexpr std::array<Word, 8> kSodaBrands{"Coca-Cola", "Fanta", "Stoney",  "Krest",
+constexpr std::array<Word, 8> kSodaBrands{"Coca-Cola", "Fanta", "Stoney",   "Krest",
                                           "Delmonte",  "Afia",  "Keringet", "Dasani"};
-constexpr std::array<Word, 6> kSweets{"Milk Chocolate", "Toffee",  "Chewing Gum",
-                                      "Lollipops",      "Mints",   "Marshmallows"};
+constexpr std::array<Word, 6> kSweets{"Milk Chocolate", "Toffee", "Chewing Gum",
+                                      "Lollipops",      "Mints",  "Marshmallows"};
 constexpr std::array<Word, 5> kSweetBrands{"Cadbury", "Kenafric", "Patco", "Wrigleys", "Mars"};
-constexpr std::array<Word, 6> kSoap{"Bar Soap",   "Bathing Soap", "Washing Powder",
-                                    "Dish Liquid", "Bleach",      "Fabric Softener"};
-constexpr std::array<Word, 8> kSoapBrands{"Omo",  "Ariel",  "Sunlight", "Menengai",
-                                          "Jamaa", "Geisha", "Jik",     "Toss"};
-constexpr std::array<Word, 6> kCare{"Toothpaste", "Body Lotion", "Shampoo",
-                                    "Petroleum Jelly", "Roll On", "Hair Food"};
-constexpr std::array<Word, 7> kCareBrands{"Colgate", "Nivea",   "Arimis", "Vaseline",
-                                          "Closeup", "Venus",   "Nice and Lovely"};
+constexpr std::array<Word, 6> kSoap{"Bar Soap",    "Bathing Soap", "Washing Powder",
+                                    "Dish Liquid", "Bleach",       "Fabric Softener"};
+constexpr std::array<Word, 8> kSoapBrands{"Omo",   "Ariel",  "Sunlight", "Menengai",
+                                          "Jamaa", "Geisha", "Jik",      "Toss"};
+constexpr std::array<Word, 6> kCare{"Toothpaste",      "Body Lotion", "Shampoo",
+                                    "Petroleum Jelly", "Roll On",     "Hair Food"};
+constexpr std::array<Word, 7> kCareBrands{"Colgate", "Nivea", "Arimis",         "Vaseline",
+                                          "Closeup", "Venus", "Nice and Lovely"};
 constexpr std::array<Word, 5> kBaby{"Diapers", "Baby Wipes", "Baby Cereal", "Infant Formula",
                                     "Baby Lotion"};
 constexpr std::array<Word, 5> kBabyBrands{"Pampers", "Huggies", "Cerelac", "Nan", "Softcare"};
@@ -80,7 +80,7 @@ constexpr std::array<Word, 5> kSpiceBrands{"Royco", "Simba Mbili", "Tropical Hea
 constexpr std::array<Word, 6> kPulses{"Beans Rosecoco", "Green Grams", "Lentils",
                                       "Njahi",          "Githeri Mix", "Chickpeas"};
 constexpr std::array<Word, 4> kPulseBrands{"Cil", "Nutrameal", "Pendo", "Farm Fresh"};
-constexpr std::array<Word, 6> kPaper{"Toilet Tissue", "Serviettes", "Kitchen Towel",
+constexpr std::array<Word, 6> kPaper{"Toilet Tissue", "Serviettes",    "Kitchen Towel",
                                      "Facial Tissue", "Exercise Book", "Matches"};
 constexpr std::array<Word, 5> kPaperBrands{"Hanan", "Rosy", "Velvex", "Toilex", "Kasuku"};
 constexpr std::array<Word, 5> kPasta{"Spaghetti", "Macaroni", "Noodles Beef", "Noodles Chicken",
@@ -111,31 +111,43 @@ constexpr std::array<Category, 20> kCategories{{
     {"Pasta and Noodles", kPasta, kPastaBrands, kGram, 35, 340},
 }};
 
-constexpr std::array<Word, 12> kVariants{"",       "Classic", "Premium", "Family", "Value",
-                                         "Extra",  "Special", "Gold",    "Natural", "Royal",
-                                         "Select", "Fresh"};
+constexpr std::array<Word, 12> kVariants{"",        "Classic", "Premium", "Family",
+                                         "Value",   "Extra",   "Special", "Gold",
+                                         "Natural", "Royal",   "Select",  "Fresh"};
 constexpr std::array<Word, 10> kSuppliers{
-    "Bidco Africa",    "Unga Limited",   "Brookside Dairy",  "Kapa Oil Refineries",
-    "Unilever Kenya",  "Twiga Foods",    "Capwell Industries", "Pwani Oil Products",
+    "Bidco Africa",    "Unga Limited",        "Brookside Dairy",    "Kapa Oil Refineries",
+    "Unilever Kenya",  "Twiga Foods",         "Capwell Industries", "Pwani Oil Products",
     "Haco Industries", "Chandaria Industries"};
 constexpr std::array<Word, 24> kFirstNames{
-    "Wanjiku", "Achieng", "Kamau",  "Otieno", "Njeri",   "Mwangi", "Akinyi", "Kiprop",
-    "Chebet",  "Mutua",   "Nduku",  "Hassan", "Fatuma",  "Omondi", "Wambui", "Kibet",
-    "Atieno",  "Kariuki", "Naliaka", "Wekesa", "Moraa",  "Nyaboke", "Juma",  "Zainab"};
-constexpr std::array<Word, 20> kLastNames{
-    "Mwangi",  "Odhiambo", "Njoroge", "Kiptoo",  "Mutiso",  "Wafula", "Onyango",
-    "Kimani",  "Cheruiyot", "Abdi",   "Maina",   "Barasa",  "Githinji", "Langat",
-    "Musyoka", "Okoth",    "Ndegwa",  "Rotich",  "Simiyu",  "Gitau"};
+    "Wanjiku", "Achieng", "Kamau",   "Otieno", "Njeri",  "Mwangi",  "Akinyi", "Kiprop",
+    "Chebet",  "Mutua",   "Nduku",   "Hassan", "Fatuma", "Omondi",  "Wambui", "Kibet",
+    "Atieno",  "Kariuki", "Naliaka", "Wekesa", "Moraa",  "Nyaboke", "Juma",   "Zainab"};
+constexpr std::array<Word, 20> kLastNames{"Mwangi", "Odhiambo", "Njoroge",  "Kiptoo",    "Mutiso",
+                                          "Wafula", "Onyango",  "Kimani",   "Cheruiyot", "Abdi",
+                                          "Maina",  "Barasa",   "Githinji", "Langat",    "Musyoka",
+                                          "Okoth",  "Ndegwa",   "Rotich",   "Simiyu",    "Gitau"};
 constexpr std::array<Word, 6> kExpenses{"Rent",     "Electricity", "Transport",
                                         "Salaries", "Packaging",   "Repairs"};
 
 }  // namespace
 
-std::span<const Category> categories() { return kCategories; }
-std::span<const Word> variants() { return kVariants; }
-std::span<const Word> suppliers() { return kSuppliers; }
-std::span<const Word> first_names() { return kFirstNames; }
-std::span<const Word> last_names() { return kLastNames; }
-std::span<const Word> expense_categories() { return kExpenses; }
+std::span<const Category> categories() {
+  return kCategories;
+}
+std::span<const Word> variants() {
+  return kVariants;
+}
+std::span<const Word> suppliers() {
+  return kSuppliers;
+}
+std::span<const Word> first_names() {
+  return kFirstNames;
+}
+std::span<const Word> last_names() {
+  return kLastNames;
+}
+std::span<const Word> expense_categories() {
+  return kExpenses;
+}
 
 }  // namespace pantryd::loadgen::words

@@ -9,8 +9,12 @@ namespace pantryd::loadgen {
 namespace {
 
 // log(1+x)/x and (exp(x)-1)/x, both 1 at x = 0, where the quotient itself has no value.
-double log1p_over(double x) { return std::abs(x) > 1e-8 ? std::log1p(x) / x : 1 - x / 2; }
-double expm1_over(double x) { return std::abs(x) > 1e-8 ? std::expm1(x) / x : 1 + x / 2; }
+double log1p_over(double x) {
+  return std::abs(x) > 1e-8 ? std::log1p(x) / x : 1 - x / 2;
+}
+double expm1_over(double x) {
+  return std::abs(x) > 1e-8 ? std::expm1(x) / x : 1 + x / 2;
+}
 
 }  // namespace
 
@@ -31,7 +35,9 @@ double Zipf::integral_inverse(double x) const {
   return std::exp(log1p_over(t) * x);
 }
 
-double Zipf::density(double x) const { return std::exp(-exponent_ * std::log(x)); }
+double Zipf::density(double x) const {
+  return std::exp(-exponent_ * std::log(x));
+}
 
 std::int64_t Zipf::operator()(Random& random) const {
   // Accepts more than half of the draws for every exponent; the bound only guards the loop.
@@ -55,10 +61,8 @@ Scatter::Scatter(std::int64_t count, std::uint64_t seed)
 
 std::int64_t Scatter::operator()(std::int64_t index) const {
   // Below 2^31 items the product fits; the limit of a dataset is 10^9 rows a table.
-  return static_cast<std::int64_t>((static_cast<std::uint64_t>(index) % count_ *
-                                        (factor_ % count_) +
-                                    offset_) %
-                                   count_);
+  return static_cast<std::int64_t>(
+      (static_cast<std::uint64_t>(index) % count_ * (factor_ % count_) + offset_) % count_);
 }
 
 }  // namespace pantryd::loadgen

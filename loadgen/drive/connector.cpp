@@ -91,14 +91,14 @@ std::optional<Connector::Job> Connector::next_job() {
   std::unique_lock lock(mutex_);
   for (;;) {
     if (halt_.requested()) return std::nullopt;
-    const auto first = std::min_element(
-        jobs_.begin(), jobs_.end(),
-        [](const Job& a, const Job& b) { return a.not_before < b.not_before; });
+    const auto first = std::min_element(jobs_.begin(), jobs_.end(), [](const Job& a, const Job& b) {
+      return a.not_before < b.not_before;
+    });
     if (first == jobs_.end()) {
       changed_.wait_for(lock, std::chrono::milliseconds(200));
     } else if (first->not_before > SteadyClock::now()) {
-      const auto until = std::min(first->not_before,
-                                  SteadyClock::now() + std::chrono::milliseconds(200));
+      const auto until =
+          std::min(first->not_before, SteadyClock::now() + std::chrono::milliseconds(200));
       changed_.wait_until(lock, until);
     } else {
       auto job = std::move(*first);

@@ -31,9 +31,9 @@ void check(const LoadOptions& options) {
     refuse("the connections must be from 1 to 1000");
   }
   if (options.users != 0 && options.users < options.connections) {
-    refuse(fmt::format("{} users cannot keep {} connections busy", options.users,
-                       options.connections),
-           "Give at least as many users as connections.");
+    refuse(
+        fmt::format("{} users cannot keep {} connections busy", options.users, options.connections),
+        "Give at least as many users as connections.");
   }
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
@@ -83,6 +83,7 @@ ReactorOptions reactor_options(const LoadOptions& options) {
   out.duration = options.duration;
   out.statement_limit = options.statement_limit;
   out.drain_limit = options.drain_limit;
+  out.raise_priority = options.raise_priority;
   return out;
 }
 
@@ -144,9 +145,9 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
   describe_server(pool, result, stop);
-  const auto nonce = mix64(
-      static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
-      ::getpid());
+  const auto nonce =
+      mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
+            ::getpid());
   const ValueSource values(result.options.workload, result.dataset, nonce);
   Connector connector(pool, result.options.workload, options.mode == Mode::pipelined);
   auto sessions = connector.open(static_cast<int>(options.connections), stop);

@@ -20,19 +20,22 @@ enum class Mode { faithful, pipelined };
 [[nodiscard]] std::string_view to_string(Mode mode);
 
 struct LoadOptions {
-  Workload workload;                   ///< see load_workload()
-  std::optional<double> rate_per_s;    ///< none: `--rate max`, a closed loop over the users
-  std::int64_t users = 0;              ///< 0: as many as connections; never fewer than those
-  std::int64_t connections = 10;       ///< 1 to 1000
+  Workload workload;                 ///< see load_workload()
+  std::optional<double> rate_per_s;  ///< none: `--rate max`, a closed loop over the users
+  std::int64_t users = 0;            ///< 0: as many as connections; never fewer than those
+  std::int64_t connections = 10;     ///< 1 to 1000
   std::chrono::milliseconds duration{30'000};
   std::chrono::milliseconds warmup{5'000};
   Mode mode = Mode::faithful;
   std::uint64_t seed = 1;
   std::chrono::milliseconds statement_limit{30'000};
   std::chrono::milliseconds drain_limit{10'000};
+  /// Real-time class for the reactor's thread where the system allows it. Off for the control
+  /// that must show a starved client.
+  bool raise_priority = true;
 };
 
-/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % were errors.
+/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % failed.
 /// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run.
 enum class Verdict { pass, fail, inconclusive, invalid };
 [[nodiscard]] std::string_view to_string(Verdict verdict);
@@ -47,16 +50,16 @@ struct OperationResult {
 
 struct LoadResult {
   LoadOptions options;
-  std::string target;          ///< safe to print
+  std::string target;  ///< safe to print
   std::string server_version;
   std::vector<std::pair<std::string, std::string>> server_settings;
   std::optional<DatasetShape> dataset;
-  std::string started_at;      ///< ISO 8601, UTC
+  std::string started_at;  ///< ISO 8601, UTC
   std::vector<OperationResult> operations;
-  RunTotals totals;            ///< its operations are moved into `operations`
-  bool stopped = false;        ///< ended early by a person
+  RunTotals totals;      ///< its operations are moved into `operations`
+  bool stopped = false;  ///< ended early by a person
   bool priority_raised = false;
-  double setup_s = 0;          ///< connecting and preparing
+  double setup_s = 0;  ///< connecting and preparing
   Verdict verdict = Verdict::inconclusive;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence
 

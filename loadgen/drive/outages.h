@@ -13,8 +13,8 @@ namespace pantryd::loadgen {
 class OutageLog {
  public:
   void lost(double at_s, const std::string& error, bool operation_failed);
-  void reconnected();              ///< one connection is back, not yet proven
-  void succeeded(double at_s);     ///< the first success on a connection made anew
+  void reconnected();           ///< one connection is back, not yet proven
+  void succeeded(double at_s);  ///< the first success on a connection made anew
   [[nodiscard]] std::vector<Outage> take() { return std::move(outages_); }
   [[nodiscard]] std::int64_t away() const { return away_; }
 

@@ -3,6 +3,7 @@
 // epoll_wait: connecting, preparing and cancelling are the Connector's.
 #include "loadgen/drive/reactor.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -33,6 +34,19 @@ double thread_cpu_s() {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Waking up late would be measured as the server's latency: on two cores with a load of eight, the
+/// start lag p99 of this thread was 30 ms without, and 0.1 ms with, a real-time class. In an open
+/// loop it sleeps most of the time, so it takes little from others. Allowed to root only.
+bool raise_priority(bool realtime) {
+  sched_param parameters{};
+  parameters.sched_priority = 1;
+  if (realtime &&
+      ::sched_setscheduler(::gettid(), SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0) {
+    return true;
+  }
+  return ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
 }
 
 /// Time that this thread was ready and had no processor (sched(7): /proc/PID/schedstat).
@@ -104,8 +118,7 @@ bool Reactor::measured(const Arrival& arrival) const {
 }
 
 void Reactor::run() {
-  // Waking up late would be measured as the server's latency. Allowed to root only; harmless else.
-  priority_raised_ = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
+  if (options_.raise_priority) priority_raised_ = raise_priority(schedule_.has_value());
   start_ = SteadyClock::now();
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();
@@ -214,8 +227,8 @@ void Reactor::dispatch(Nanos at) {
     const auto arrival = queue_.front();
     queue_.pop_front();
     // Only what waited for nothing but us is our lag; waiting for a connection is not.
-    const bool was_free = slots_[static_cast<std::size_t>(idle_.front())].idle_since <=
-                          arrival.intended_ns;
+    const bool was_free =
+        slots_[static_cast<std::size_t>(idle_.front())].idle_since <= arrival.intended_ns;
     if (schedule_ && was_free && measured(arrival)) {
       totals_.client.start_lag.record((now() - arrival.intended_ns) / 1000);
     }
@@ -246,10 +259,10 @@ void Reactor::roll_window(Nanos) {
   if (totals_.windows.size() < kWindowsMax) totals_.windows.push_back(window_);
   {
     const std::lock_guard lock(live_mutex_);
-    live_ = {window_.second,         window_.offered,
-             window_.completed,      window_.errors,
-             window_.p99_us,         window_.queued,
-             running_,               static_cast<std::int64_t>(slots_.size()) - outages_.away()};
+    live_ = {window_.second,    window_.offered,
+             window_.completed, window_.errors,
+             window_.p99_us,    window_.queued,
+             running_,          static_cast<std::int64_t>(slots_.size()) - outages_.away()};
   }
   window_ = {};
   window_response_.clear();
@@ -298,8 +311,9 @@ void Reactor::arm_timer(Nanos at) {
   if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
   if (wake == timer_armed_for_) return;
   timer_armed_for_ = wake;
-  const auto when = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                        start_.time_since_epoch()).count() + wake;
+  const auto when =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch()).count() +
+      wake;
   itimerspec spec{};
   spec.it_value.tv_sec = when / kSecond;
   spec.it_value.tv_nsec = when % kSecond;

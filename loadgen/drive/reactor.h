@@ -31,11 +31,12 @@ struct ReactorOptions {
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds statement_limit{0};
   std::chrono::nanoseconds drain_limit{0};
+  bool raise_priority = true;
 };
 
 /// What the person sees while it runs.
 struct LiveState {
-  std::int64_t second = 0;  ///< of the measured part; negative: warm-up
+  std::int64_t second = 0;                              ///< of the measured part; negative: warm-up
   std::int64_t offered = 0, completed = 0, errors = 0;  ///< in the last whole second
   std::int64_t p99_us = 0;
   std::int64_t queued = 0, running = 0, connections = 0;

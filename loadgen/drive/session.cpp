@@ -64,7 +64,9 @@ bool Session::send() {
   return lease_->flush();
 }
 
-bool Session::flush() { return lease_->flush(); }
+bool Session::flush() {
+  return lease_->flush();
+}
 
 bool Session::receive(std::vector<pg::Result>& replies) {
   lease_->consume();

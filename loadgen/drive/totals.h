@@ -48,25 +48,26 @@ struct Window {
 /// A time in which connections were lost. Seconds from the start of the measured part.
 struct Outage {
   double from_s = 0;
-  std::optional<double> to_s;  ///< first success on a connection made anew; none: not within the run
+  std::optional<double>
+      to_s;  ///< first success on a connection made anew; none: not within the run
   std::int64_t operations_failed = 0;
   std::int64_t connections_lost = 0;
   std::string first_error;
 };
 
 struct ClientTotals {
-  double cpu_s = 0;            ///< of the reactor threads, in the measured part
-  double cpu_wait_s = 0;       ///< ready to run, but other work had the processor
-  double measured_s = 0;       ///< length of the measured part
-  std::int64_t operations = 0; ///< ended in it
-  Histogram start_lag;         ///< a due arrival and a free connection, until it was sent
-  std::int64_t stalls = 0;     ///< turns of the loop above 10 ms
+  double cpu_s = 0;             ///< of the reactor threads, in the measured part
+  double cpu_wait_s = 0;        ///< ready to run, but other work had the processor
+  double measured_s = 0;        ///< length of the measured part
+  std::int64_t operations = 0;  ///< ended in it
+  Histogram start_lag;          ///< a due arrival and a free connection, until it was sent
+  std::int64_t stalls = 0;      ///< turns of the loop above 10 ms
   std::int64_t longest_stall_us = 0;
 };
 
 struct RunTotals {
-  std::vector<OperationTotals> operations;  ///< in the workload's order
-  std::map<std::string, ErrorCount> errors; ///< by SQLSTATE, or timeout, rows, unfinished
+  std::vector<OperationTotals> operations;   ///< in the workload's order
+  std::map<std::string, ErrorCount> errors;  ///< by SQLSTATE, or timeout, rows, unfinished
   std::vector<Window> windows;
   std::vector<Outage> outages;
   ClientTotals client;

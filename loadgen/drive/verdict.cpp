@@ -15,19 +15,25 @@ constexpr std::int64_t kLagSamplesMin = 100;
 constexpr double kRareShare = 0.02;
 constexpr std::int64_t kSamplesMin = 100;
 
-std::string percent(double share) { return fmt::format("{:.2f} %", share * 100); }
+std::string percent(double share) {
+  return fmt::format("{:.2f} %", share * 100);
+}
 
 void judge_operation(OperationResult& operation) {
   const auto& totals = operation.totals;
   if (!operation.slo_p99) {
-    operation.verdict = totals.completed > 0 ? Verdict::pass : Verdict::inconclusive;
-    operation.reason = "it has no SLO";
+    const bool fails = wilson_interval(totals.misses(), totals.offered).first > kMissesMax;
+    operation.verdict =
+        fails ? Verdict::fail : (totals.completed > 0 ? Verdict::pass : Verdict::inconclusive);
+    operation.reason = fmt::format("{} of {} failed or never started; it has no SLO",
+                                   totals.misses(), totals.offered);
     return;
   }
-  const auto limit = format_duration(
-      std::chrono::duration_cast<std::chrono::milliseconds>(*operation.slo_p99));
+  const auto limit =
+      format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(*operation.slo_p99));
   const auto [low, high] = wilson_interval(totals.misses(), totals.offered);
-  const auto found = fmt::format("{} of {} missed p99 <= {}", totals.misses(), totals.offered, limit);
+  const auto found =
+      fmt::format("{} of {} missed p99 <= {}", totals.misses(), totals.offered, limit);
   if (low > kMissesMax) {
     operation.verdict = Verdict::fail;
     operation.reason = fmt::format("{}: at least {}, allowed are 1 %", found, percent(low));
@@ -36,8 +42,8 @@ void judge_operation(OperationResult& operation) {
     operation.reason = fmt::format("{}: at most {}", found, percent(high));
   } else {
     operation.verdict = Verdict::inconclusive;
-    operation.reason = fmt::format("{}: between {} and {}, too few to say", found, percent(low),
-                                   percent(high));
+    operation.reason =
+        fmt::format("{}: between {} and {}, too few to say", found, percent(low), percent(high));
   }
 }
 
@@ -48,10 +54,11 @@ std::vector<std::string> client_limits(const LoadResult& result) {
   const double share = client.measured_s > 0 ? client.cpu_s / client.measured_s : 0;
   if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
     out.push_back(fmt::format(
-        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % of "
+        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % "
+        "of "
         "the time and waited {:.0f} % of it for a processor.",
-        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000,
-        100 * share, client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
+        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000, 100 * share,
+        client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
   }
   if (share > kClientCpuMax) {
     out.push_back(fmt::format("The client was busy: {:.0f} % of its core.", share * 100));
@@ -105,17 +112,17 @@ void judge(LoadResult& result) {
   for (auto& operation : result.operations) judge_operation(operation);
   const auto offered = result.offered();
   auto reasons = client_limits(result);
-  if (!reasons.empty()) {
-    const auto clear = std::find_if(
-        result.operations.begin(), result.operations.end(),
-        [&](const OperationResult& each) { return server_alone_fails(result, each); });
+  if (!reasons.empty() && !result.stopped) {
+    const auto clear =
+        std::find_if(result.operations.begin(), result.operations.end(),
+                     [&](const OperationResult& each) { return server_alone_fails(result, each); });
     if (clear == result.operations.end()) {
       result.verdict = Verdict::invalid;
       result.reasons = std::move(reasons);
       return;
     }
-    reasons.push_back(fmt::format("That does not explain {}: its service time alone misses the SLO.",
-                                  clear->name));
+    reasons.push_back(fmt::format(
+        "That does not explain {}: its service time alone misses the SLO.", clear->name));
   }
   bool fails = false;
   bool unproven = result.stopped || offered < kSamplesMin;
@@ -123,22 +130,23 @@ void judge(LoadResult& result) {
   if (offered < kSamplesMin) {
     reasons.push_back(fmt::format("Only {} operations were offered.", offered));
   }
-  const double error_share =
-      offered > 0 ? static_cast<double>(result.errors()) / static_cast<double>(offered) : 0;
-  if (error_share > kErrorsMax) {
+  const auto failed = result.errors() + result.not_started();
+  const double failed_share =
+      offered > 0 ? static_cast<double>(failed) / static_cast<double>(offered) : 0;
+  if (failed_share > kErrorsMax) {
     fails = true;
-    reasons.push_back(fmt::format("{} of the operations were errors, allowed are {}.",
-                                  percent(error_share), percent(kErrorsMax)));
+    reasons.push_back(fmt::format("{} of the operations failed or never started, allowed are {}.",
+                                  percent(failed_share), percent(kErrorsMax)));
   }
   for (const auto& each : result.operations) {
     if (each.verdict == Verdict::pass || each.totals.offered == 0) continue;
-    const bool rare = static_cast<double>(each.totals.offered) <
-                          kRareShare * static_cast<double>(offered) &&
-                      each.totals.misses() == 0;
+    const bool rare =
+        static_cast<double>(each.totals.offered) < kRareShare * static_cast<double>(offered) &&
+        each.totals.misses() == 0;
     fails = fails || each.verdict == Verdict::fail;
     unproven = unproven || (each.verdict == Verdict::inconclusive && !rare);
-    reasons.push_back(fmt::format("{}: {}{}.", each.name, each.reason,
-                                  rare ? " (rare, and none missed)" : ""));
+    reasons.push_back(
+        fmt::format("{}: {}{}.", each.name, each.reason, rare ? " (rare, and none missed)" : ""));
   }
   // What a person cut short is no verdict on the server, whichever way it points.
   if (result.stopped) {

@@ -9,14 +9,10 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 Json percentiles(const Histogram& histogram) {
-  return {{"p50", histogram.quantile_us(0.50)},
-          {"p95", histogram.quantile_us(0.95)},
-          {"p99", histogram.quantile_us(0.99)},
-          {"p999", histogram.quantile_us(0.999)},
-          {"max", histogram.max_us()},
-          {"mean", histogram.mean_us()},
-          {"count", histogram.count()},
-          {"overflow", histogram.overflow()}};
+  return {{"p50", histogram.quantile_us(0.50)}, {"p95", histogram.quantile_us(0.95)},
+          {"p99", histogram.quantile_us(0.99)}, {"p999", histogram.quantile_us(0.999)},
+          {"max", histogram.max_us()},          {"mean", histogram.mean_us()},
+          {"count", histogram.count()},         {"overflow", histogram.overflow()}};
 }
 
 Json operation_json(const OperationResult& operation) {

@@ -59,17 +59,18 @@ std::string LoadResult::to_text() const {
   out += fmt::format("{:<18}{:>9}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "", "done", "failed",
                      "p50", "p95", "p99", "max", "service", "SLO p99");
   for (const auto& operation : operations) out += operation_line(operation);
-  out += fmt::format("{:.1f} operations/s done; {} offered = {} done + {} errors + {} not started\n",
-                     completed_per_s(), offered(), completed(), errors(), not_started());
+  out +=
+      fmt::format("{:.1f} operations/s done; {} offered = {} done + {} errors + {} not started\n",
+                  completed_per_s(), offered(), completed(), errors(), not_started());
   out += client_line(*this);
   for (const auto& [code, entry] : totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);
   }
   for (const auto& outage : totals.outages) {
     const auto end = outage.to_s ? fmt::format("{:.1f} s", *outage.to_s) : std::string("the end");
-    out += fmt::format("outage from {:.1f} s to {}: {} connections lost, {} operations failed ({})\n",
-                       outage.from_s, end, outage.connections_lost, outage.operations_failed,
-                       outage.first_error);
+    out += fmt::format(
+        "outage from {:.1f} s to {}: {} connections lost, {} operations failed ({})\n",
+        outage.from_s, end, outage.connections_lost, outage.operations_failed, outage.first_error);
   }
   out += fmt::format("verdict: {}\n", to_string(verdict));
   for (const auto& reason : reasons) out += "  " + reason + "\n";

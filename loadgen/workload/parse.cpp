@@ -6,9 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "base/embedded.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/units.h"
 #include "loadgen/dataset/zipf.h"
 #include "loadgen/workload/plan.h"
@@ -18,19 +16,27 @@ namespace {
 
 constexpr std::size_t kOperationsMax = 200;
 constexpr std::size_t kStepsMax = 100;
-constexpr const char* kDefaultName = "workloads/grocery.yaml";
-constexpr const char* kFormHint = "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
+constexpr const char* kFormHint =
+    "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
 
 using Kind = Generator::Kind;
 const std::map<std::string, Kind> kGenerators{
-    {"text", Kind::literal},           {"choice", Kind::choice},
-    {"int", Kind::integer},            {"money", Kind::money},
-    {"uuid", Kind::uuid},              {"product_id", Kind::product_id},
-    {"barcode", Kind::barcode},        {"category", Kind::category},
-    {"search_pattern", Kind::search_pattern}, {"customer_phone", Kind::customer_phone},
-    {"customer_name", Kind::customer_name},   {"user_id", Kind::user_id},
-    {"sale_id", Kind::sale_id},        {"debt_id", Kind::debt_id},
-    {"mpesa_code", Kind::mpesa_code},  {"days_ago", Kind::days_ago},
+    {"text", Kind::literal},
+    {"choice", Kind::choice},
+    {"int", Kind::integer},
+    {"money", Kind::money},
+    {"uuid", Kind::uuid},
+    {"product_id", Kind::product_id},
+    {"barcode", Kind::barcode},
+    {"category", Kind::category},
+    {"search_pattern", Kind::search_pattern},
+    {"customer_phone", Kind::customer_phone},
+    {"customer_name", Kind::customer_name},
+    {"user_id", Kind::user_id},
+    {"sale_id", Kind::sale_id},
+    {"debt_id", Kind::debt_id},
+    {"mpesa_code", Kind::mpesa_code},
+    {"days_ago", Kind::days_ago},
 };
 
 class Parser {
@@ -198,8 +204,8 @@ class Parser {
       if (!kGenerators.contains(key)) {
         std::vector<std::string> known;
         for (const auto& [name, unused] : kGenerators) known.push_back(name);
-        fail(entry.first, fmt::format("unknown generator \"{}\" (known: {})", key,
-                                      fmt::join(known, ", ")));
+        fail(entry.first,
+             fmt::format("unknown generator \"{}\" (known: {})", key, fmt::join(known, ", ")));
       }
       if (kind) fail(entry.first, "only one generator may stand here");
       kind = key;
@@ -309,8 +315,8 @@ class Parser {
     std::size_t highest = 0;
     for (std::size_t i = 0; i + 1 < step.sql.size(); ++i) {
       if (step.sql[i] != '$' || step.sql[i + 1] < '0' || step.sql[i + 1] > '9') continue;
-      highest = std::max<std::size_t>(highest, static_cast<std::size_t>(
-                                                   std::atoi(step.sql.c_str() + i + 1)));
+      highest = std::max<std::size_t>(
+          highest, static_cast<std::size_t>(std::atoi(step.sql.c_str() + i + 1)));
     }
     if (highest != step.params.size()) {
       fail(node, fmt::format("the statement has {} placeholders but {} params are given", highest,
@@ -364,7 +370,7 @@ class Parser {
   std::string source_;
   double skew_ = kGrocerySkew;
   Workload workload_;
-  Operation operation_;                     ///< the one being read
+  Operation operation_;                      ///< the one being read
   std::map<std::string, VariableId> names_;  ///< of that operation
 };
 
@@ -372,55 +378,6 @@ class Parser {
 
 Workload parse_workload(const std::string& text, const std::string& source) {
   return Parser(source).parse(text);
-}
-
-Workload load_workload(const std::string& path) {
-  if (!path.empty()) return parse_workload(read_file(path), path);
-  for (const auto& file : embedded::config()) {
-    if (file.name == kDefaultName) return parse_workload(std::string(file.content), kDefaultName);
-  }
-  throw Error(ExitCode::failed, "this build has no built-in workload", "Give one: --workload FILE.");
-}
-
-std::string statement_name(int statement) { return fmt::format("pantryd_load_{}", statement); }
-
-bool Generator::needs_dataset() const {
-  switch (kind) {
-    case Kind::product_id:
-    case Kind::barcode:
-    case Kind::customer_phone:
-    case Kind::customer_name:
-    case Kind::user_id:
-    case Kind::sale_id:
-    case Kind::debt_id:
-    case Kind::days_ago:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool Workload::needs_dataset() const {
-  for (const auto& operation : operations) {
-    for (const auto& variable : operation.variables) {
-      if (variable.generator && variable.generator->needs_dataset()) return true;
-    }
-  }
-  return false;
-}
-
-Workload Workload::only(const std::string& operation) const {
-  std::vector<std::string> names;
-  for (const auto& each : operations) {
-    if (each.name == operation) {
-      Workload out = *this;
-      out.operations = {each};
-      return out;
-    }
-    names.push_back(each.name);
-  }
-  throw Error(ExitCode::usage, fmt::format("the workload has no operation \"{}\"", operation),
-              fmt::format("It has: {}.", fmt::join(names, ", ")));
 }
 
 }  // namespace pantryd::loadgen

@@ -34,10 +34,10 @@ struct Generator {
     customer_phone,  ///< of the dataset, regular customers first, with `skew`
     customer_name,
     user_id,
-    sale_id,       ///< of the dataset, the newest share `recent` most
-    debt_id,       ///< likewise
+    sale_id,  ///< of the dataset, the newest share `recent` most
+    debt_id,  ///< likewise
     mpesa_code,
-    days_ago,      ///< a date, low..high days before the dataset's end
+    days_ago,  ///< a date, low..high days before the dataset's end
   };
   Kind kind = Kind::literal;
   std::vector<std::string> texts;
@@ -45,15 +45,15 @@ struct Generator {
   std::int64_t low = 0;
   std::int64_t high = 0;
   double skew = 0;
-  double share = 0;                ///< misses, or recent
-  std::optional<Condition> when;   ///< else NULL
+  double share = 0;               ///< misses, or recent
+  std::optional<Condition> when;  ///< else NULL
 
   /// True for what is drawn from the seeded rows.
   [[nodiscard]] bool needs_dataset() const;
 };
 
 struct Variable {
-  std::string name;  ///< empty for a value written in place
+  std::string name;                    ///< empty for a value written in place
   std::optional<Generator> generator;  ///< none: a step captures it
 };
 

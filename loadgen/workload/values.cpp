@@ -131,8 +131,9 @@ std::string ValueSource::make(const Generator& generator, Random& random) const 
       return grocery_->customer_name(static_cast<std::int64_t>(
           random.below(static_cast<std::uint64_t>(grocery_->customers()))));
     case Kind::user_id:
-      return to_text(grocery_->id(Table::users, static_cast<std::int64_t>(random.below(
-                                      static_cast<std::uint64_t>(grocery_->shape().users)))));
+      return to_text(grocery_->id(
+          Table::users, static_cast<std::int64_t>(
+                            random.below(static_cast<std::uint64_t>(grocery_->shape().users)))));
     case Kind::sale_id:
       return to_text(grocery_->id(Table::sales, recent_sale(generator.share, random)));
     case Kind::debt_id: {
