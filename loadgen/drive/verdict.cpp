@@ -12,7 +12,7 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr std::int64_t kLagSamplesMin = 100;
-constexpr double kRareShare = 0.02;
+constexpr double kRareShare = 0.03;
 constexpr std::int64_t kSamplesMin = 100;
 
 std::string percent(double share) {
