@@ -36,6 +36,11 @@ pg::Connection open(const pg::Conninfo& where, const StopFlag* stop) {
                                  Deadline::in(kConnectLimit), options);
 }
 
+[[noreturn]] void throw_interrupted() {
+  throw Error(ExitCode::failed, "the seed was interrupted",
+              "Run the same command again: it goes on where it was.");
+}
+
 /// One COPY transaction: rows of `tables` for the indexes [begin, end).
 struct Chunk {
   std::vector<Table> tables;
@@ -121,6 +126,7 @@ class Copier {
         connection.copy_put(buffer.data, deadline);
         buffer.data.clear();
         tell();
+        if (stop_ != nullptr && stop_->requested()) throw_interrupted();
         if (failed_.load()) throw Error(ExitCode::failed, "another worker of the seed failed");
       }
       buffer.trailer();
@@ -320,8 +326,13 @@ SeedReport seed(const pg::Conninfo& where, const SeedOptions& options, const Pro
       const double seconds = std::chrono::duration<double>(last - began).count();
       progress({rows, std::max(total, rows), static_cast<double>(rows) / seconds});
     };
-    copier.run(first, options.jobs, tick);
-    copier.run(second, options.jobs, tick);
+    try {
+      copier.run(first, options.jobs, tick);
+      copier.run(second, options.jobs, tick);
+    } catch (const pg::PgError& error) {
+      if (error.failure() == pg::Failure::stopped) throw_interrupted();
+      throw;
+    }
     report.rows_copied = copier.rows();
     report.copy_time = since(began);
     const auto analyze_began = SteadyClock::now();

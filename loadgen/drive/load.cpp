@@ -83,6 +83,7 @@ ReactorOptions reactor_options(const LoadOptions& options) {
   out.duration = options.duration;
   out.statement_limit = options.statement_limit;
   out.drain_limit = options.drain_limit;
+  out.raise_priority = options.raise_priority;
   return out;
 }
 

@@ -30,9 +30,12 @@ struct LoadOptions {
   std::uint64_t seed = 1;
   std::chrono::milliseconds statement_limit{30'000};
   std::chrono::milliseconds drain_limit{10'000};
+  /// Real-time class for the reactor's thread where the system allows it. Off for the control
+  /// that must show a starved client.
+  bool raise_priority = true;
 };
 
-/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % were errors.
+/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % failed.
 /// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run.
 enum class Verdict { pass, fail, inconclusive, invalid };
 [[nodiscard]] std::string_view to_string(Verdict verdict);

@@ -3,6 +3,7 @@
 // epoll_wait: connecting, preparing and cancelling are the Connector's.
 #include "loadgen/drive/reactor.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/timerfd.h>
@@ -33,6 +34,19 @@ double thread_cpu_s() {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
   };
   return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+/// Waking up late would be measured as the server's latency: on two cores with a load of eight, the
+/// start lag p99 of this thread was 30 ms without, and 0.1 ms with, a real-time class. In an open
+/// loop it sleeps most of the time, so it takes little from others. Allowed to root only.
+bool raise_priority(bool realtime) {
+  sched_param parameters{};
+  parameters.sched_priority = 1;
+  if (realtime &&
+      ::sched_setscheduler(::gettid(), SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0) {
+    return true;
+  }
+  return ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
 }
 
 /// Time that this thread was ready and had no processor (sched(7): /proc/PID/schedstat).
@@ -104,8 +118,7 @@ bool Reactor::measured(const Arrival& arrival) const {
 }
 
 void Reactor::run() {
-  // Waking up late would be measured as the server's latency. Allowed to root only; harmless else.
-  priority_raised_ = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
+  if (options_.raise_priority) priority_raised_ = raise_priority(schedule_.has_value());
   start_ = SteadyClock::now();
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();

@@ -31,6 +31,7 @@ struct ReactorOptions {
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds statement_limit{0};
   std::chrono::nanoseconds drain_limit{0};
+  bool raise_priority = true;
 };
 
 /// What the person sees while it runs.

@@ -12,7 +12,7 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr std::int64_t kLagSamplesMin = 100;
-constexpr double kRareShare = 0.02;
+constexpr double kRareShare = 0.03;
 constexpr std::int64_t kSamplesMin = 100;
 
 std::string percent(double share) {
@@ -22,8 +22,11 @@ std::string percent(double share) {
 void judge_operation(OperationResult& operation) {
   const auto& totals = operation.totals;
   if (!operation.slo_p99) {
-    operation.verdict = totals.completed > 0 ? Verdict::pass : Verdict::inconclusive;
-    operation.reason = "it has no SLO";
+    const bool fails = wilson_interval(totals.misses(), totals.offered).first > kMissesMax;
+    operation.verdict =
+        fails ? Verdict::fail : (totals.completed > 0 ? Verdict::pass : Verdict::inconclusive);
+    operation.reason = fmt::format("{} of {} failed or never started; it has no SLO",
+                                   totals.misses(), totals.offered);
     return;
   }
   const auto limit =
@@ -109,7 +112,7 @@ void judge(LoadResult& result) {
   for (auto& operation : result.operations) judge_operation(operation);
   const auto offered = result.offered();
   auto reasons = client_limits(result);
-  if (!reasons.empty()) {
+  if (!reasons.empty() && !result.stopped) {
     const auto clear =
         std::find_if(result.operations.begin(), result.operations.end(),
                      [&](const OperationResult& each) { return server_alone_fails(result, each); });
@@ -127,12 +130,13 @@ void judge(LoadResult& result) {
   if (offered < kSamplesMin) {
     reasons.push_back(fmt::format("Only {} operations were offered.", offered));
   }
-  const double error_share =
-      offered > 0 ? static_cast<double>(result.errors()) / static_cast<double>(offered) : 0;
-  if (error_share > kErrorsMax) {
+  const auto failed = result.errors() + result.not_started();
+  const double failed_share =
+      offered > 0 ? static_cast<double>(failed) / static_cast<double>(offered) : 0;
+  if (failed_share > kErrorsMax) {
     fails = true;
-    reasons.push_back(fmt::format("{} of the operations were errors, allowed are {}.",
-                                  percent(error_share), percent(kErrorsMax)));
+    reasons.push_back(fmt::format("{} of the operations failed or never started, allowed are {}.",
+                                  percent(failed_share), percent(kErrorsMax)));
   }
   for (const auto& each : result.operations) {
     if (each.verdict == Verdict::pass || each.totals.offered == 0) continue;

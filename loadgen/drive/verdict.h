@@ -1,8 +1,9 @@
 // From counts to a verdict. The thresholds, and why they are where they are:
 //
 // FAIL      an operation's share of misses (late, failed or never started) is above 1 % with 95 %
-//           confidence (Wilson score interval), or more than 0.1 % of all operations are errors.
-// PASS      every SLO holds with the same confidence. An operation that makes up less than 2 % of
+//           confidence (Wilson score interval), or more than 0.1 % of all operations failed or
+//           never started.
+// PASS      every SLO holds with the same confidence. An operation that makes up less than 3 % of
 //           the arrivals may stay unproven, if not one of its samples missed; it is listed.
 // INVALID   the client limited the run: start lag p99 above 5 ms (over at least 100 starts), the
 //           reactor used more than 85 % of a core, or the arrivals are not what the rate says (off

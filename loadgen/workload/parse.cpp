@@ -6,9 +6,7 @@
 #include <cmath>
 #include <map>
 
-#include "base/embedded.h"
 #include "base/error.h"
-#include "base/file.h"
 #include "base/units.h"
 #include "loadgen/dataset/zipf.h"
 #include "loadgen/workload/plan.h"
@@ -18,7 +16,6 @@ namespace {
 
 constexpr std::size_t kOperationsMax = 200;
 constexpr std::size_t kStepsMax = 100;
-constexpr const char* kDefaultName = "workloads/grocery.yaml";
 constexpr const char* kFormHint =
     "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
 
@@ -381,58 +378,6 @@ class Parser {
 
 Workload parse_workload(const std::string& text, const std::string& source) {
   return Parser(source).parse(text);
-}
-
-Workload load_workload(const std::string& path) {
-  if (!path.empty()) return parse_workload(read_file(path), path);
-  for (const auto& file : embedded::config()) {
-    if (file.name == kDefaultName) return parse_workload(std::string(file.content), kDefaultName);
-  }
-  throw Error(ExitCode::failed, "this build has no built-in workload",
-              "Give one: --workload FILE.");
-}
-
-std::string statement_name(int statement) {
-  return fmt::format("pantryd_load_{}", statement);
-}
-
-bool Generator::needs_dataset() const {
-  switch (kind) {
-    case Kind::product_id:
-    case Kind::barcode:
-    case Kind::customer_phone:
-    case Kind::customer_name:
-    case Kind::user_id:
-    case Kind::sale_id:
-    case Kind::debt_id:
-    case Kind::days_ago:
-      return true;
-    default:
-      return false;
-  }
-}
-
-bool Workload::needs_dataset() const {
-  for (const auto& operation : operations) {
-    for (const auto& variable : operation.variables) {
-      if (variable.generator && variable.generator->needs_dataset()) return true;
-    }
-  }
-  return false;
-}
-
-Workload Workload::only(const std::string& operation) const {
-  std::vector<std::string> names;
-  for (const auto& each : operations) {
-    if (each.name == operation) {
-      Workload out = *this;
-      out.operations = {each};
-      return out;
-    }
-    names.push_back(each.name);
-  }
-  throw Error(ExitCode::usage, fmt::format("the workload has no operation \"{}\"", operation),
-              fmt::format("It has: {}.", fmt::join(names, ", ")));
 }
 
 }  // namespace pantryd::loadgen

@@ -1,0 +1,69 @@
+// No state.
+#include "loadgen/workload/plan.h"
+
+#include <fmt/format.h>
+
+#include "base/embedded.h"
+#include "base/error.h"
+#include "base/file.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+constexpr const char* kDefaultName = "workloads/grocery.yaml";
+
+}  // namespace
+
+Workload load_workload(const std::string& path) {
+  if (!path.empty()) return parse_workload(read_file(path), path);
+  for (const auto& file : embedded::config()) {
+    if (file.name == kDefaultName) return parse_workload(std::string(file.content), kDefaultName);
+  }
+  throw Error(ExitCode::failed, "this build has no built-in workload",
+              "Give one: --workload FILE.");
+}
+
+std::string statement_name(int statement) {
+  return fmt::format("pantryd_load_{}", statement);
+}
+
+bool Generator::needs_dataset() const {
+  switch (kind) {
+    case Generator::Kind::product_id:
+    case Generator::Kind::barcode:
+    case Generator::Kind::customer_phone:
+    case Generator::Kind::customer_name:
+    case Generator::Kind::user_id:
+    case Generator::Kind::sale_id:
+    case Generator::Kind::debt_id:
+    case Generator::Kind::days_ago:
+      return true;
+    default:
+      return false;
+  }
+}
+
+bool Workload::needs_dataset() const {
+  for (const auto& operation : operations) {
+    for (const auto& variable : operation.variables) {
+      if (variable.generator && variable.generator->needs_dataset()) return true;
+    }
+  }
+  return false;
+}
+
+Workload Workload::only(const std::string& operation) const {
+  std::vector<std::string> names;
+  for (const auto& each : operations) {
+    if (each.name == operation) {
+      Workload out = *this;
+      out.operations = {each};
+      return out;
+    }
+    names.push_back(each.name);
+  }
+  throw Error(ExitCode::usage, fmt::format("the workload has no operation \"{}\"", operation),
+              fmt::format("It has: {}.", fmt::join(names, ", ")));
+}
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,192 @@
+#include <gmock/gmock.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "loadgen/workload/plan.h"
+#include "loadgen/workload/values.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+std::string error_of(const std::string& yaml) {
+  try {
+    (void)parse_workload(yaml, "w.yaml");
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::usage);
+    return error.what();
+  }
+  return "accepted";
+}
+
+std::string with_operation(const std::string& operation) {
+  return "version: 1\nname: w\noperations:\n" + operation;
+}
+
+const Operation& operation_named(const Workload& workload, const std::string& name) {
+  for (const auto& each : workload.operations) {
+    if (each.name == name) return each;
+  }
+  throw std::runtime_error("no operation " + name);
+}
+
+TEST(WorkloadTest, TheBuiltInOneHasTheOperationsAndTheirWeights) {
+  const auto workload = load_workload("");
+  EXPECT_EQ(workload.name, "grocery");
+  EXPECT_TRUE(workload.needs_dataset());
+  EXPECT_DOUBLE_EQ(operation_named(workload, "sale").weight, 22);
+  EXPECT_DOUBLE_EQ(operation_named(workload, "barcode_lookup").weight, 40);
+  EXPECT_DOUBLE_EQ(operation_named(workload, "product_search").weight, 8);
+  EXPECT_EQ(operation_named(workload, "barcode_lookup").slo_p99, std::chrono::milliseconds(10));
+  EXPECT_EQ(operation_named(workload, "daily_sales").slo_p99, std::chrono::seconds(1));
+}
+
+TEST(WorkloadTest, ATransactionIsWrappedInBeginAndCommit) {
+  const auto workload = load_workload("");
+  const auto& sale = operation_named(workload, "sale");
+  EXPECT_EQ(sale.steps.front().sql, "BEGIN");
+  EXPECT_EQ(sale.steps.back().sql, "COMMIT");
+  EXPECT_EQ(sale.steps.size(), 6U);
+}
+
+TEST(WorkloadTest, PipelinedASaleTakesTwoRoundTrips) {
+  const auto workload = load_workload("");
+  std::vector<bool> starts;
+  for (const auto& step : operation_named(workload, "sale").steps) {
+    starts.push_back(step.starts_batch);
+  }
+  // BEGIN and SELECT go together; the INSERT needs the name and price that the SELECT returns.
+  EXPECT_THAT(starts, testing::ElementsAre(false, false, true, false, false, false));
+}
+
+TEST(WorkloadTest, EqualStatementsArePreparedOnce) {
+  const auto workload = load_workload("");
+  const std::set<std::string> unique(workload.statements.begin(), workload.statements.end());
+  EXPECT_EQ(unique.size(), workload.statements.size());
+}
+
+TEST(WorkloadErrorTest, NamesFileLineAndColumn) {
+  EXPECT_THAT(error_of("version: 1\nname: w\nfoo: 2\n"),
+              StartsWith("w.yaml:3:1: unknown key \"foo\""));
+  EXPECT_THAT(error_of("version: 2\nname: w\noperations: []\n"),
+              StartsWith("w.yaml:1:10: version"));
+  EXPECT_THAT(error_of("version: 1\nname: [\n"), StartsWith("w.yaml:"));
+  EXPECT_THAT(error_of("- a\n"), HasSubstr("must be a map"));
+}
+
+TEST(WorkloadErrorTest, UnknownKeysOfAnOperationAndOfAStepAreErrors) {
+  EXPECT_THAT(error_of(with_operation("  - name: a\n    wieght: 1\n")),
+              StartsWith("w.yaml:5:5: unknown key \"wieght\""));
+  EXPECT_THAT(
+      error_of(with_operation("  - name: a\n    weight: 1\n    steps: [{sql: x, rows: 1}]\n")),
+      StartsWith("w.yaml:6:22: unknown key \"rows\""));
+}
+
+TEST(WorkloadErrorTest, ParametersMustMatchThePlaceholders) {
+  EXPECT_THAT(error_of(with_operation(
+                  "  - name: a\n    weight: 1\n    steps: [{sql: SELECT $1, params: []}]\n")),
+              HasSubstr("1 placeholders but 0 params"));
+}
+
+TEST(WorkloadErrorTest, NamesMustBeKnownBeforeTheyAreUsed) {
+  EXPECT_THAT(error_of(with_operation("  - name: a\n    weight: 1\n    steps:\n"
+                                      "      - {sql: SELECT $1, params: [$x]}\n")),
+              StartsWith("w.yaml:7:35: $x is neither"));
+  EXPECT_THAT(error_of(with_operation("  - name: a\n    weight: 1\n    steps:\n"
+                                      "      - {sql: SELECT 1, when: $x}\n")),
+              HasSubstr("$x is neither"));
+}
+
+TEST(WorkloadErrorTest, ValuesAreChecked) {
+  const auto operation = [](const std::string& rest) {
+    return with_operation("  - name: a\n    steps: [{sql: SELECT 1}]\n" + rest);
+  };
+  EXPECT_THAT(error_of(operation("    weight: 0\n")), StartsWith("w.yaml:6:13: a number"));
+  EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 10}\n")),
+              StartsWith("w.yaml:7:16: a duration with its unit"));
+  EXPECT_THAT(error_of(operation("    weight: 1\n    let: {x: {int: [5, 1]}}\n")),
+              HasSubstr("low end is above"));
+  EXPECT_THAT(error_of(operation("    weight: 1\n    let: {x: {itn: [5, 1]}}\n")),
+              HasSubstr("unknown generator \"itn\""));
+  EXPECT_THAT(error_of(operation("    weight: 1\n    transaction: maybe\n")),
+              HasSubstr("true or false"));
+}
+
+TEST(WorkloadTest, OnlyKeepsOneOperationAndRefusesUnknownOnes) {
+  const auto workload = load_workload("");
+  EXPECT_EQ(workload.only("sale").operations.size(), 1U);
+  EXPECT_THROW((void)workload.only("nothing"), Error);
+}
+
+class ValuesTest : public testing::Test {
+ protected:
+  static DatasetShape shape() {
+    DatasetShape out;
+    out.products = 300;
+    out.sales = 1000;
+    out.as_of_day = 20'400;
+    return out;
+  }
+  Workload workload_ = load_workload("");
+};
+
+TEST_F(ValuesTest, TheSameSeedDrawsTheSameKeys) {
+  const ValueSource first(workload_, shape(), 1);
+  const ValueSource second(workload_, shape(), 2);
+  const auto& lookup = operation_named(workload_, "barcode_lookup");
+  Values a;
+  Values b;
+  for (std::uint64_t seed = 0; seed < 50; ++seed) {
+    first.draw(lookup, seed, a);
+    second.draw(lookup, seed, b);
+    EXPECT_EQ(a, b);
+  }
+}
+
+TEST_F(ValuesTest, FreshUuidsDifferFromRunToRun) {
+  // Two runs with one seed once inserted the same sale ids: the second saw only duplicate keys.
+  const ValueSource first(workload_, shape(), 1);
+  const ValueSource second(workload_, shape(), 2);
+  const auto& sale = operation_named(workload_, "sale");
+  Values a;
+  Values b;
+  first.draw(sale, 5, a);
+  second.draw(sale, 5, b);
+  EXPECT_EQ(a[0], b[0]);  // the product
+  EXPECT_NE(a[1], b[1]);  // the sale's own id
+}
+
+TEST_F(ValuesTest, KeysExistInTheDataset) {
+  const ValueSource values(workload_, shape(), 1);
+  const Grocery grocery(shape());
+  std::set<std::string> barcodes;
+  std::set<std::string> debts;
+  for (std::int64_t i = 0; i < 300; ++i) barcodes.insert(grocery.barcode(i));
+  for (std::int64_t i = 0; i < 1000; ++i) {
+    if (grocery.has_debt(i)) debts.insert(to_text(grocery.id(Table::debts, i)));
+  }
+  Values drawn;
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    values.draw(operation_named(workload_, "barcode_lookup"), seed, drawn);
+    EXPECT_TRUE(barcodes.contains(drawn[0].value()));
+    values.draw(operation_named(workload_, "debt_payment"), seed, drawn);
+    EXPECT_TRUE(debts.contains(drawn[0].value())) << seed;
+  }
+}
+
+TEST_F(ValuesTest, AConditionLeavesAValueNull) {
+  const ValueSource values(workload_, shape(), 1);
+  const auto& sale = operation_named(workload_, "sale");
+  Values drawn;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    values.draw(sale, seed, drawn);
+    EXPECT_EQ(drawn[4].has_value(), drawn[3] == "debt");   // the customer's name
+    EXPECT_EQ(drawn[6].has_value(), drawn[3] == "mpesa");  // the receipt
+  }
+}
+
+}  // namespace
+}  // namespace pantryd::loadgen
