@@ -55,6 +55,7 @@ struct ArchiveMaker {
   WallClock::time_point created = WallClock::now() - hours(3);
   int offset_flag = 2;
   std::size_t blocks_written = 2;
+  bool large_objects_last = false;
   std::vector<std::string> files{"3346.dat", "3347.dat"};
 
   static std::string integer(std::int64_t value) {
@@ -98,6 +99,10 @@ struct ArchiveMaker {
     const std::string data(3000, 'd');
     return std::string(1, '\1') + integer(id) + text(data) + text(data) + integer(0);
   }
+  [[nodiscard]] static std::string large_objects(int id) {
+    return std::string(1, '\3') + integer(id) + integer(16397) + text("hello") + integer(0) +
+           integer(0);
+  }
   [[nodiscard]] std::string toc(std::uint64_t first, std::uint64_t second) const {
     return head() + integer(3) + entry(7, false, 0) + entry(1, true, first) +
            entry(2, true, second);
@@ -106,7 +111,9 @@ struct ArchiveMaker {
     const auto begin = toc(0, 0).size();
     std::string out = toc(begin, begin + block(1).size());
     if (format != 1) return out;
-    for (std::size_t id = 1; id <= blocks_written; ++id) out += block(static_cast<int>(id));
+    for (std::size_t id = 1; id <= blocks_written; ++id) {
+      out += id == 2 && large_objects_last ? large_objects(2) : block(static_cast<int>(id));
+    }
     return out;
   }
 };
@@ -404,7 +411,7 @@ TEST_P(ArchiveVersionTest, ACutArchiveIsNeverGood) {
   ArchiveMaker maker;
   maker.minor = GetParam();
   const auto whole = maker.make();
-  for (std::size_t length = 1; length < whole.size(); length += length < 600 ? 1 : 97) {
+  for (std::size_t length = 1; length < whole.size(); length += length < 300 ? 7 : 97) {
     put("a.dump", whole.substr(0, length));
     EXPECT_FALSE(only().good()) << length;
   }
@@ -429,6 +436,22 @@ TEST_F(BackupTest, APipedArchiveIsGoodAndAKilledOneIsPartial) {
   maker.blocks_written = 2;
   put("a.dump", maker.make().substr(0, maker.make().size() - 2000));
   EXPECT_EQ(only().state, BackupState::partial);
+}
+
+// The block of large objects ends in so many zeros that "ends in zeros" does not see a byte go.
+TEST_F(BackupTest, AnArchiveThatEndsInLargeObjectsIsCutByOneByteToo) {
+  ArchiveMaker maker;
+  maker.large_objects_last = true;
+  const auto whole = maker.make();
+  for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
+    source_.read_budget_bytes = budget;
+    put("a.dump", whole);
+    EXPECT_EQ(only().state, BackupState::complete_unverified);
+    for (std::size_t lost = 1; lost <= 12; ++lost) {
+      put("a.dump", whole.substr(0, whole.size() - lost));
+      EXPECT_EQ(only().state, BackupState::failed) << lost << " bytes lost, budget " << budget;
+    }
+  }
 }
 
 TEST_F(BackupTest, ABlockThatIsNotOneIsFailed) {
@@ -677,6 +700,13 @@ TEST_F(BaseBackupTest, ATarBackupCountsByItsPresence) {
   put("t1/base.tar.gz", "not looked into");
   EXPECT_EQ(only().state, BackupState::complete_unverified);
   EXPECT_EQ(only().format, "base.tar.gz");
+  put("t1/base.tar.gz", "");
+  EXPECT_EQ(only().state, BackupState::failed);
+  fs::remove(folder_ / "t1/base.tar.gz");
+  put("t1/base.tar", std::string(4096, 'd'));
+  EXPECT_EQ(only().state, BackupState::failed) << "without its closing blocks";
+  put("t1/base.tar", std::string(4096, 'd') + std::string(1024, '\0'));
+  EXPECT_EQ(only().state, BackupState::complete_unverified);
   fs::remove(folder_ / "t1/backup_manifest");
   set_age("t1", hours(1));
   EXPECT_EQ(only().state, BackupState::partial);
