@@ -85,15 +85,22 @@ class BackupToolsTest : public testing::Test {
     }
     return sum;
   }
+  /// Again when the tool was faster than we were.
+  void kill_half_way(const std::vector<std::string>& argv, const std::string& name) {
+    for (int tries = 0; tries < 10; ++tries) {
+      if (try_to_kill_half_way(argv, name)) return;
+      fs::remove_all(folder_ / name);
+    }
+    FAIL() << name << " always ended before it could be killed";
+  }
   /// Starts a tool, looks twice while it writes, kills it when it has written half a megabyte.
-  void kill_half_way(std::vector<std::string> argv, const std::string& name) {
+  bool try_to_kill_half_way(std::vector<std::string> argv, const std::string& name) {
     BackupProbe probe(source_);
     Child child(spec(std::move(argv)));
     const auto deadline = Deadline::in(seconds(60));
     bool looked = false;
     while (bytes_under(folder_ / name) < (1U << 19U)) {
-      ASSERT_TRUE(child.running()) << "it ended before it could be killed";
-      ASSERT_FALSE(deadline.expired());
+      if (!child.running() || deadline.expired()) return false;
       if (!looked && bytes_under(folder_ / name) > 0) {
         looked = true;
         (void)probe.look(Deadline::in(seconds(10)));
@@ -101,13 +108,14 @@ class BackupToolsTest : public testing::Test {
       std::this_thread::sleep_for(milliseconds(2));
     }
     child.signal(SIGSTOP);
+    if (!child.running()) return false;
     if (looked) {
       const auto found = probe.look(Deadline::in(seconds(10)));
       EXPECT_EQ(found.newest_state(), BackupState::running);
       EXPECT_EQ(found.newest_good(), nullptr);
     }
     child.signal(SIGKILL);
-    ASSERT_TRUE(child.wait(Deadline::in(seconds(10))));
+    return child.wait(Deadline::in(seconds(10))) == 128 + SIGKILL;
   }
 
   fs::path folder_;
@@ -175,7 +183,7 @@ TEST_F(BackupToolsTest, APgDumpThatIsKilledHalfWayIsRunningAndThenPartial) {
     fs::create_directories(folder_);
     std::vector<std::string> argv{tool("pg_dump"), "-d", dsn(), "-f", (folder_ / name).string()};
     argv.insert(argv.end(), options.begin(), options.end());
-    kill_half_way(std::move(argv), name);
+    kill_half_way(argv, name);
     EXPECT_EQ(find(name).state, BackupState::partial) << name << ": " << find(name).reason;
   }
 }

@@ -83,13 +83,13 @@ struct ArchiveMaker {
     return out + text("zion_grocery_db") + text("17.2") + text("17.2");
   }
   [[nodiscard]] std::string entry(int id, bool data, std::uint64_t offset) const {
-    std::string out = integer(id) + integer(data ? 1 : 0) + text("1259") + text("16384") +
-                      text("sales") + text(data ? "TABLE DATA" : "TABLE") + integer(3) +
-                      text("CREATE TABLE ...") + text("") +
-                      (data ? text("COPY public.sales FROM stdin;\n") : null()) + text("public") +
-                      text("") + text("heap");
+    std::string out =
+        integer(id) + integer(data ? 1 : 0) + text("1259") + text("16384") + text("sales") +
+        text(data ? "TABLE DATA" : "TABLE") + integer(3) + text("CREATE TABLE ...") + text("") +
+        (data ? text("COPY public.sales FROM stdin;\n") : null()) + text("public") + text("");
+    if (minor >= 14) out += text("heap");
     if (minor >= 16) out += integer('r');
-    out += text("owner") + text("false") + text("12") + null();
+    out += text("owner") + text("false") + (data ? text("12") : "") + null();
     if (format != 1) return out + text(data ? files[static_cast<std::size_t>(id - 1)] : "");
     out += static_cast<char>(data ? offset_flag : 3);
     for (int digit = 0; digit < 8; ++digit, offset >>= 8U) out += static_cast<char>(offset & 0xffU);
@@ -456,9 +456,20 @@ TEST_F(BackupTest, AnArchiveThatEndsInLargeObjectsIsCutByOneByteToo) {
 
 TEST_F(BackupTest, ABlockThatIsNotOneIsFailed) {
   auto archive = ArchiveMaker{}.make();
-  archive[archive.size() - ArchiveMaker::block(2).size()] = 'x';
+  archive[archive.size() - 2 * ArchiveMaker::block(2).size()] = 'x';
   put("a.dump", archive);
   EXPECT_EQ(only().state, BackupState::failed);
+}
+
+// Such a file ends in the zeros that a whole one ends in.
+TEST_F(BackupTest, AnArchiveThatIsCutBetweenTwoBlocksIsFailed) {
+  const auto whole = ArchiveMaker{}.make();
+  for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
+    source_.read_budget_bytes = budget;
+    put("a.dump", whole.substr(0, whole.size() - ArchiveMaker::block(2).size()));
+    EXPECT_EQ(only().state, BackupState::failed);
+    EXPECT_THAT(only().reason, HasSubstr("data begins at byte"));
+  }
 }
 
 TEST_F(BackupTest, AnArchiveOfAMajorThatIsNotKnownIsUnknown) {
@@ -683,6 +694,9 @@ TEST_F(BaseBackupTest, ACutManifestIsFailed) {
     put("b1/backup_manifest", whole.substr(0, length));
     EXPECT_EQ(only().state, BackupState::failed) << length;
   }
+  const auto checksum = whole.find(",\n\"Manifest-Checksum\"");
+  put("b1/backup_manifest", whole.substr(0, checksum) + "}");
+  EXPECT_EQ(only().state, BackupState::failed) << "valid JSON, but its last line is not there";
 }
 
 TEST_F(BaseBackupTest, AMissingWalSegmentIsFailedAndNoWalAtAllIsSaid) {
