@@ -147,6 +147,9 @@ DumpContent judge_finished_custom(int fd, std::int64_t size_bytes, const Archive
   if (last != nullptr && !last_block_closed(fd, size_bytes, toc, *last, budget)) {
     return spoiled(BackupState::failed, toc, "cut: its last block of data is not closed");
   }
+  if (last == nullptr && static_cast<std::int64_t>(toc.size_bytes) != size_bytes) {
+    return spoiled(BackupState::failed, toc, "bytes follow a table of contents without data");
+  }
   return complete("custom", toc);
 }
 

@@ -472,6 +472,16 @@ TEST_F(BackupTest, AnArchiveThatIsCutBetweenTwoBlocksIsFailed) {
   }
 }
 
+TEST_F(BackupTest, AnArchiveWithoutTablesIsCompleteAndSaysSo) {
+  ArchiveMaker maker;
+  auto archive = maker.head() + ArchiveMaker::integer(1) + maker.entry(7, false, 0);
+  put("schema.dump", archive);
+  EXPECT_EQ(only().state, BackupState::complete_unverified);
+  EXPECT_EQ(only().reason, "it holds no table data");
+  put("schema.dump", archive + "x");
+  EXPECT_EQ(only().state, BackupState::failed);
+}
+
 TEST_F(BackupTest, AnArchiveOfAMajorThatIsNotKnownIsUnknown) {
   ArchiveMaker maker;
   maker.minor = 17;
