@@ -34,7 +34,12 @@ class Cursor {
   explicit Cursor(std::string_view bytes) : bytes_(bytes) {}
 
   int byte() { return static_cast<unsigned char>(take(1)[0]); }
-  std::int64_t integer() { return decode_int(take(1 + int_size)); }
+  std::int64_t integer() {
+    const auto bytes = take(1 + int_size);
+    // pg_dump writes no other sign: we have lost our way.
+    if (bytes[0] != 0 && bytes[0] != 1) throw Stop{TocParse::damaged};
+    return decode_int(bytes);
+  }
   /// NULL reads as "".
   std::string_view text() {
     const auto length = integer();

@@ -50,6 +50,8 @@ class BlockWalk {
   explicit BlockWalk(const ArchiveToc& toc);
   void feed(std::string_view bytes);
   [[nodiscard]] bool damaged() const { return phase_ == Phase::damaged; }
+  /// Between two blocks: a file may end here.
+  [[nodiscard]] bool at_boundary() const { return phase_ == Phase::type; }
   /// Every entry has had its block, and the last block is closed.
   [[nodiscard]] bool whole() const { return phase_ == Phase::type && missing_ == 0; }
   [[nodiscard]] std::size_t missing() const { return missing_; }

@@ -158,6 +158,16 @@ std::string label_start(int folder_fd) {
   return text.substr(at + key.size(), text.find('\n', at) - at - key.size());
 }
 
+/// A tar ends with two blocks of zeros. A compressed one tells nothing without being read.
+bool tar_may_be_whole(int folder_fd, const Entry& tar) {
+  if (tar.name != "base.tar") return tar.size_bytes() > 0;
+  constexpr std::size_t end_bytes = 1024;
+  std::string reason;
+  const auto file = open_file_at(folder_fd, tar.name, reason);
+  return file.open() &&
+         read_tail(file.get(), tar.size_bytes(), end_bytes) == std::string(end_bytes, '\0');
+}
+
 void set_recovery_point(BackupRecord& record, const std::string& stamp) {
   record.recovery_point = record.finished_at;
   record.time_source = TimeSource::file_time;
@@ -205,7 +215,9 @@ void judge_finished(BackupRecord& record, int folder_fd, const std::vector<Entry
     record.format = tar->name;
     record.size_bytes = 0;
     for (const auto& entry : entries) record.size_bytes += entry.size_bytes();
-    if (tar->size_bytes() == 0) return give(BackupState::failed, tar->name + " is empty");
+    if (!tar_may_be_whole(folder_fd, *tar)) {
+      return give(BackupState::failed, tar->name + " is empty or cut");
+    }
     record.reason = "tar: what is in it was not compared with the manifest";
     return;
   }

@@ -21,6 +21,7 @@ constexpr std::string_view kClusterTrailer =
 constexpr std::size_t kTocFirstReadBytes = 64U << 10U;
 constexpr std::size_t kBlocksChecked = 256;
 constexpr std::size_t kTarHeaderBytes = 512;
+constexpr std::int64_t kLastBlockWalkedBytes = 4 << 20;
 
 std::string without_returns(std::string_view text) {
   std::string out(text);
@@ -104,12 +105,32 @@ DumpContent spoiled(BackupState state, const ArchiveToc& toc, std::string reason
   return content;
 }
 
+/// Does the file end where its last block does? A short block is walked. Of a long one only the
+/// closing zeros are read: a length of zero, and after large objects an oid of zero too.
+bool last_block_closed(int fd, std::int64_t size_bytes, const ArchiveToc& toc, const TocEntry& last,
+                       ReadBudget& budget) {
+  const auto begin = static_cast<std::int64_t>(last.offset);
+  const auto length = size_bytes - begin;
+  if (length <= std::min(kLastBlockWalkedBytes, budget.bytes) && !budget.spent()) {
+    budget.bytes -= length;
+    BlockWalk walk(toc);
+    walk.feed(read_at(fd, begin, static_cast<std::size_t>(length)));
+    return walk.at_boundary();
+  }
+  const bool large_objects = read_at(fd, begin, 1) == "\x03";
+  const auto zeros = (static_cast<std::size_t>(toc.int_size) + 1) * (large_objects ? 2 : 1);
+  return all_zero(read_tail(fd, size_bytes, zeros));
+}
+
 /// A custom archive whose offsets are all set: pg_dump went back to write them when it was done,
 /// so that what remains to be found is a file that was cut or damaged later.
-DumpContent judge_finished_custom(int fd, std::int64_t size_bytes, const ArchiveToc& toc) {
+DumpContent judge_finished_custom(int fd, std::int64_t size_bytes, const ArchiveToc& toc,
+                                  ReadBudget& budget) {
   std::size_t checked = 0;
+  const TocEntry* last = nullptr;
   for (const auto& entry : toc.data) {
     if (entry.offset_flag != 2) continue;
+    if (last == nullptr || entry.offset > last->offset) last = &entry;
     if (entry.offset < toc.size_bytes ||
         entry.offset + 1 >= static_cast<std::uint64_t>(size_bytes)) {
       return spoiled(BackupState::failed, toc,
@@ -123,10 +144,11 @@ DumpContent judge_finished_custom(int fd, std::int64_t size_bytes, const Archive
                      fmt::format("no block of data where one should be, at byte {}", entry.offset));
     }
   }
-  // The last block ends with a length of zero: a sign byte and the digits.
-  const auto end = read_tail(fd, size_bytes, static_cast<std::size_t>(toc.int_size) + 1);
-  if (!toc.data.empty() && !all_zero(end)) {
+  if (last != nullptr && !last_block_closed(fd, size_bytes, toc, *last, budget)) {
     return spoiled(BackupState::failed, toc, "cut: its last block of data is not closed");
+  }
+  if (last == nullptr && static_cast<std::int64_t>(toc.size_bytes) != size_bytes) {
+    return spoiled(BackupState::failed, toc, "bytes follow a table of contents without data");
   }
   return complete("custom", toc);
 }
@@ -155,7 +177,7 @@ DumpContent judge_custom(int fd, std::int64_t size_bytes, std::string_view name,
   if (auto trouble = toc_trouble(read_toc(fd, 0, size_bytes, toc), "custom")) return *trouble;
   const bool unset = std::any_of(toc.data.begin(), toc.data.end(),
                                  [](const auto& entry) { return entry.offset_flag == 1; });
-  if (!unset) return judge_finished_custom(fd, size_bytes, toc);
+  if (!unset) return judge_finished_custom(fd, size_bytes, toc, budget);
   auto content = read_on(fd, size_bytes, name, false, "custom", walk, budget);
   content.created = toc.created;
   return content;

@@ -55,6 +55,7 @@ struct ArchiveMaker {
   WallClock::time_point created = WallClock::now() - hours(3);
   int offset_flag = 2;
   std::size_t blocks_written = 2;
+  bool large_objects_last = false;
   std::vector<std::string> files{"3346.dat", "3347.dat"};
 
   static std::string integer(std::int64_t value) {
@@ -82,13 +83,13 @@ struct ArchiveMaker {
     return out + text("zion_grocery_db") + text("17.2") + text("17.2");
   }
   [[nodiscard]] std::string entry(int id, bool data, std::uint64_t offset) const {
-    std::string out = integer(id) + integer(data ? 1 : 0) + text("1259") + text("16384") +
-                      text("sales") + text(data ? "TABLE DATA" : "TABLE") + integer(3) +
-                      text("CREATE TABLE ...") + text("") +
-                      (data ? text("COPY public.sales FROM stdin;\n") : null()) + text("public") +
-                      text("") + text("heap");
+    std::string out =
+        integer(id) + integer(data ? 1 : 0) + text("1259") + text("16384") + text("sales") +
+        text(data ? "TABLE DATA" : "TABLE") + integer(3) + text("CREATE TABLE ...") + text("") +
+        (data ? text("COPY public.sales FROM stdin;\n") : null()) + text("public") + text("");
+    if (minor >= 14) out += text("heap");
     if (minor >= 16) out += integer('r');
-    out += text("owner") + text("false") + text("12") + null();
+    out += text("owner") + text("false") + (data ? text("12") : "") + null();
     if (format != 1) return out + text(data ? files[static_cast<std::size_t>(id - 1)] : "");
     out += static_cast<char>(data ? offset_flag : 3);
     for (int digit = 0; digit < 8; ++digit, offset >>= 8U) out += static_cast<char>(offset & 0xffU);
@@ -98,6 +99,10 @@ struct ArchiveMaker {
     const std::string data(3000, 'd');
     return std::string(1, '\1') + integer(id) + text(data) + text(data) + integer(0);
   }
+  [[nodiscard]] static std::string large_objects(int id) {
+    return std::string(1, '\3') + integer(id) + integer(16397) + text("hello") + integer(0) +
+           integer(0);
+  }
   [[nodiscard]] std::string toc(std::uint64_t first, std::uint64_t second) const {
     return head() + integer(3) + entry(7, false, 0) + entry(1, true, first) +
            entry(2, true, second);
@@ -106,7 +111,9 @@ struct ArchiveMaker {
     const auto begin = toc(0, 0).size();
     std::string out = toc(begin, begin + block(1).size());
     if (format != 1) return out;
-    for (std::size_t id = 1; id <= blocks_written; ++id) out += block(static_cast<int>(id));
+    for (std::size_t id = 1; id <= blocks_written; ++id) {
+      out += id == 2 && large_objects_last ? large_objects(2) : block(static_cast<int>(id));
+    }
     return out;
   }
 };
@@ -404,7 +411,7 @@ TEST_P(ArchiveVersionTest, ACutArchiveIsNeverGood) {
   ArchiveMaker maker;
   maker.minor = GetParam();
   const auto whole = maker.make();
-  for (std::size_t length = 1; length < whole.size(); length += length < 600 ? 1 : 97) {
+  for (std::size_t length = 1; length < whole.size(); length += length < 300 ? 7 : 97) {
     put("a.dump", whole.substr(0, length));
     EXPECT_FALSE(only().good()) << length;
   }
@@ -431,10 +438,47 @@ TEST_F(BackupTest, APipedArchiveIsGoodAndAKilledOneIsPartial) {
   EXPECT_EQ(only().state, BackupState::partial);
 }
 
+// The block of large objects ends in so many zeros that "ends in zeros" does not see a byte go.
+TEST_F(BackupTest, AnArchiveThatEndsInLargeObjectsIsCutByOneByteToo) {
+  ArchiveMaker maker;
+  maker.large_objects_last = true;
+  const auto whole = maker.make();
+  for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
+    source_.read_budget_bytes = budget;
+    put("a.dump", whole);
+    EXPECT_EQ(only().state, BackupState::complete_unverified);
+    for (std::size_t lost = 1; lost <= 12; ++lost) {
+      put("a.dump", whole.substr(0, whole.size() - lost));
+      EXPECT_EQ(only().state, BackupState::failed) << lost << " bytes lost, budget " << budget;
+    }
+  }
+}
+
 TEST_F(BackupTest, ABlockThatIsNotOneIsFailed) {
   auto archive = ArchiveMaker{}.make();
-  archive[archive.size() - ArchiveMaker::block(2).size()] = 'x';
+  archive[archive.size() - 2 * ArchiveMaker::block(2).size()] = 'x';
   put("a.dump", archive);
+  EXPECT_EQ(only().state, BackupState::failed);
+}
+
+// Such a file ends in the zeros that a whole one ends in.
+TEST_F(BackupTest, AnArchiveThatIsCutBetweenTwoBlocksIsFailed) {
+  const auto whole = ArchiveMaker{}.make();
+  for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
+    source_.read_budget_bytes = budget;
+    put("a.dump", whole.substr(0, whole.size() - ArchiveMaker::block(2).size()));
+    EXPECT_EQ(only().state, BackupState::failed);
+    EXPECT_THAT(only().reason, HasSubstr("data begins at byte"));
+  }
+}
+
+TEST_F(BackupTest, AnArchiveWithoutTablesIsCompleteAndSaysSo) {
+  ArchiveMaker maker;
+  auto archive = maker.head() + ArchiveMaker::integer(1) + maker.entry(7, false, 0);
+  put("schema.dump", archive);
+  EXPECT_EQ(only().state, BackupState::complete_unverified);
+  EXPECT_EQ(only().reason, "it holds no table data");
+  put("schema.dump", archive + "x");
   EXPECT_EQ(only().state, BackupState::failed);
 }
 
@@ -660,6 +704,9 @@ TEST_F(BaseBackupTest, ACutManifestIsFailed) {
     put("b1/backup_manifest", whole.substr(0, length));
     EXPECT_EQ(only().state, BackupState::failed) << length;
   }
+  const auto checksum = whole.find(",\n\"Manifest-Checksum\"");
+  put("b1/backup_manifest", whole.substr(0, checksum) + "}");
+  EXPECT_EQ(only().state, BackupState::failed) << "valid JSON, but its last line is not there";
 }
 
 TEST_F(BaseBackupTest, AMissingWalSegmentIsFailedAndNoWalAtAllIsSaid) {
@@ -677,6 +724,13 @@ TEST_F(BaseBackupTest, ATarBackupCountsByItsPresence) {
   put("t1/base.tar.gz", "not looked into");
   EXPECT_EQ(only().state, BackupState::complete_unverified);
   EXPECT_EQ(only().format, "base.tar.gz");
+  put("t1/base.tar.gz", "");
+  EXPECT_EQ(only().state, BackupState::failed);
+  fs::remove(folder_ / "t1/base.tar.gz");
+  put("t1/base.tar", std::string(4096, 'd'));
+  EXPECT_EQ(only().state, BackupState::failed) << "without its closing blocks";
+  put("t1/base.tar", std::string(4096, 'd') + std::string(1024, '\0'));
+  EXPECT_EQ(only().state, BackupState::complete_unverified);
   fs::remove(folder_ / "t1/backup_manifest");
   set_age("t1", hours(1));
   EXPECT_EQ(only().state, BackupState::partial);
