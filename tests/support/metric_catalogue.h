@@ -1,0 +1,29 @@
+// The metrics that dashboards and rules may use: what the daemon itself says it serves, from the
+// same lists that `probes list --markdown` writes.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "probes/engine/page.h"
+#include "probes/engine/spec.h"
+#include "serve/targets.h"
+
+namespace pantryd::testing_support {
+
+[[nodiscard]] inline std::map<std::string, probes::MetricType> metric_catalogue() {
+  std::map<std::string, probes::MetricType> types;
+  const auto add = [&](const std::vector<probes::MetricInfo>& metrics) {
+    for (const auto& metric : metrics) types.emplace(metric.name, metric.type);
+  };
+  add(probes::own_metrics());
+  add(backup_metrics());
+  for (const auto& probe : probes::embedded_probes()) {
+    for (const auto& query : probe.queries) {
+      for (const auto& metric : query.metrics) add({*metric.metric});
+    }
+  }
+  return types;
+}
+
+}  // namespace pantryd::testing_support
