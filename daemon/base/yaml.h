@@ -2,7 +2,7 @@
 // A key that nobody asked for is an error too, with the nearest key that exists.
 #pragma once
 
-#include <yaml-cpp/node/node.h>
+#include <yaml-cpp/yaml.h>  // all of it: node.h alone leaves inline functions undefined
 
 #include <chrono>
 #include <cstdint>
