@@ -160,7 +160,8 @@ TEST(ServeTest, SigtermEndsItAtOnceWithZero) {
 
 TEST(ServeTest, ItHoldsOneConnectionATarget) {
   Daemon daemon;
-  auto connection = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(10)));
+  auto connection = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(10)),
+                                            {.application_name = "serve_test"});
   // The server may still be closing the session of the daemon of the test before.
   EXPECT_TRUE(within(seconds(10), [&] {
     const auto count =
