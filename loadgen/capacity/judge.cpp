@@ -51,6 +51,24 @@ void add_outages(const LoadResult& load, ClaimVerdict& out) {
   }
 }
 
+/// Work that was done late was done: the claim holds, but nobody shall think that users were happy.
+void add_response_times(const LoadResult& load, ClaimVerdict& out) {
+  Histogram all;
+  std::int64_t worst_us = 0;
+  std::string worst;
+  for (const auto& operation : load.operations) {
+    all.merge(operation.totals.response);
+    const auto p99_us = operation.totals.response.quantile_us(0.99);
+    if (p99_us <= worst_us) continue;
+    worst_us = p99_us;
+    worst = operation.name;
+  }
+  out.evidence.push_back(
+      fmt::format("answered at that rate within p50 {}, p99 {}; the slowest is {} with p99 {}",
+                  milliseconds_text(all.quantile_us(0.5)), milliseconds_text(all.quantile_us(0.99)),
+                  worst, milliseconds_text(worst_us)));
+}
+
 void judge_throughput(const Evidence& evidence, ClaimVerdict& out) {
   if (!evidence.peak) {
     out.evidence.emplace_back("the load did not run");
@@ -64,6 +82,7 @@ void judge_throughput(const Evidence& evidence, ClaimVerdict& out) {
                   format_count(load.offered()), out.claim.offered, format_count(load.completed()),
                   format_count(load.errors()), format_count(load.not_started()),
                   format_duration(load.options.duration)));
+  add_response_times(load, out);
   add_outages(load, out);
   const bool reached = done >= out.claim.at_least && error_share(load) <= kErrorShareMax;
   const auto problem = client_problem(load);
@@ -142,6 +161,8 @@ void judge_latency(const Evidence& evidence, ClaimVerdict& out) {
   }
   out.measured = fmt::format("worst p99 {} ({})", milliseconds_text(worst_us), worst);
   if (const auto& data = load.dataset) {
+    // A number without the size of the data behind it says nothing of a larger shop.
+    out.measured += fmt::format(" at {} products", format_count(data->products));
     out.evidence.push_back(fmt::format("at {} products and {} sales, {:.0f} users in a closed loop",
                                        format_count(data->products), format_count(data->sales),
                                        out.claim.users));
