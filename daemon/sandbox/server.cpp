@@ -47,11 +47,24 @@ std::vector<pid_t> children_of(pid_t parent) {
   return children;
 }
 
-std::string log_tail(const fs::path& log_file) {
+/// Why a server ended: the last line of its log that complains, else the last of all.
+std::string last_complaint(const fs::path& log_file) {
   const auto log = try_read_file(log_file, 64U << 20U);
-  if (!log) return "(no log)";
-  const auto cut = log->size() > 500 ? log->size() - 500 : 0;
-  return one_line(std::string_view(*log).substr(cut));
+  if (!log) return "it wrote no log";
+  std::string last;
+  std::string complaint;
+  for (std::size_t at = 0; at < log->size();) {
+    const auto end = std::min(log->find('\n', at), log->size());
+    const auto line = log->substr(at, end - at);
+    at = end + 1;
+    if (!line.empty()) last = line;
+    for (const char* word : {"FATAL:", "PANIC:", "ERROR:"}) {
+      if (const auto found = line.find(word); found != std::string::npos) {
+        complaint = line.substr(found);
+      }
+    }
+  }
+  return complaint.empty() ? last : complaint;
 }
 
 }  // namespace
@@ -104,10 +117,13 @@ void start_server(const ServerPlace& place, const pg::Conninfo& probe, bool tied
   Child child(spec);
   for (;;) {
     if (child.wait(Deadline::in({}))) {
-      throw Error(ExitCode::failed,
-                  fmt::format("the server in {} ended at its start: {}", place.data_dir.string(),
-                              log_tail(place.log_file)),
-                  fmt::format("Read its log, {}.", place.log_file.string()));
+      const auto why = last_complaint(place.log_file);
+      const bool disk = why.find("No space left") != std::string::npos;
+      throw Error(
+          ExitCode::failed,
+          fmt::format("the server in {} ended at its start: {}", place.data_dir.string(), why),
+          disk ? "Free some disk space and run the command again."
+               : "The server's log says no more; try another folder or --postgres.");
     }
     try {
       (void)pg::Connection::connect(probe, deadline.within(seconds(5)), {.stop = stop});
