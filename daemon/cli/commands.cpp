@@ -11,6 +11,8 @@ std::span<const Command> commands() {
       Command{"config show", "show the settings in force, secrets left out", run_config_show},
       Command{"load run", "drive the grocery workload and judge its response times", run_load_run},
       Command{"metrics", "one collection to standard output, Prometheus text", run_metrics},
+      Command{"migrate lint", "tell what in a migration would hurt a live database",
+              run_migrate_lint},
       Command{"migrate status", "tell which migrations are applied and which are pending",
               run_migrate_status},
       Command{"migrate up", "apply what is pending", run_migrate_up},
