@@ -15,7 +15,10 @@ namespace pantryd::migrate {
 namespace {
 
 constexpr std::size_t kNameMaxBytes = 63;
-constexpr std::size_t kFindingsMax = 10'000;
+/// Advice beyond the first, and dangers beyond the second, are dropped: no danger is ever lost to
+/// advice.
+constexpr std::size_t kAdviceMax = 10'000;
+constexpr std::size_t kFindingsMax = 20'000;
 
 }  // namespace
 
@@ -35,7 +38,7 @@ std::vector<Finding> LintWalk::run() {
     judge(statement);
   }
   current = nullptr;
-  apply_allows();
+  report_unused_allows();
   std::stable_sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
   });
@@ -82,9 +85,13 @@ void LintWalk::judge_names() {
 }
 
 void LintWalk::report(Report report) {
-  if (findings_.size() >= kFindingsMax) return;
   const auto* rule = find_lint_rule(report.rule);
-  if (rule == nullptr) return;
+  if (rule == nullptr || findings_.size() >= kFindingsMax) return;
+  for (const auto& allow : input.allows) {
+    if (allow.rule != rule->name) continue;
+    used_allows_.insert(allow.rule);
+    return;
+  }
   Finding out;
   out.rule = rule->name;
   out.severity = rule->severity;
@@ -101,6 +108,7 @@ void LintWalk::report(Report report) {
   out.why = std::move(report.why);
   out.rewrite = std::move(report.rewrite);
   apply_size(*rule, report, out);
+  if (out.severity == Severity::advice && findings_.size() >= kAdviceMax) return;
   findings_.push_back(std::move(out));
 }
 
@@ -119,14 +127,9 @@ void LintWalk::apply_size(const LintRule& rule, const Report& report, Finding& f
   }
 }
 
-void LintWalk::apply_allows() {
+void LintWalk::report_unused_allows() {
   for (const auto& allow : input.allows) {
-    const auto is_silenced = [&](const Finding& each) { return each.rule == allow.rule; };
-    const auto kept = std::remove_if(findings_.begin(), findings_.end(), is_silenced);
-    const bool used = kept != findings_.end();
-    findings_.erase(kept, findings_.end());
-    // The same rule twice: the second has nothing left to do, and says so.
-    if (used) continue;
+    if (used_allows_.count(allow.rule) > 0) continue;
     Finding unused;
     unused.rule = "unused-allow";
     unused.severity = Severity::advice;

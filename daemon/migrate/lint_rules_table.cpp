@@ -81,14 +81,16 @@ void alter_table(LintWalk& walk, const Json& body) {
   });
   const auto type = text_of(body, "objtype");
   if (!strong || (type != "OBJECT_TABLE" && type != "OBJECT_FOREIGN_TABLE")) return;
-  const auto before = walk.transaction.locked;
+  // Once a transaction is enough: at the second table.
+  const auto& locked = walk.transaction.locked;
+  const auto before = locked.size() == 1 ? *locked.begin() : std::string();
   walk.mark_locked(table);
-  if (!walk.in_transaction || before.size() != 1 || before.count(table) > 0) return;
+  if (!walk.in_transaction || before.empty() || before == table) return;
   walk.report({"locks-many-tables",
                fmt::format("it locks {} while the transaction still holds its ACCESS EXCLUSIVE or "
                            "SHARE ROW EXCLUSIVE lock on {}: a query that takes them in the other "
                            "order deadlocks with it",
-                           table, *before.begin()),
+                           table, before),
                LintWalk::later(walk.text() + ";")});
 }
 

@@ -15,6 +15,7 @@ namespace pantryd::migrate {
 namespace {
 
 constexpr std::size_t kExcerptMax = 120;
+constexpr std::size_t kMarkBytes = 256;
 constexpr auto npos = std::string::npos;
 
 bool begins_word(char c) {
@@ -72,7 +73,10 @@ SqlText::SqlText(std::string_view sql) : clean_(sql) {
   // The parser is a C function: a zero byte would end its text early.
   std::replace(clean_.begin(), clean_.end(), '\0', ' ');
   line_starts_.push_back(0);
+  std::size_t characters = 0;
   for (std::size_t i = 0; i < clean_.size(); ++i) {
+    if (i % kMarkBytes == 0) character_marks_.push_back(characters);
+    characters += (clean_[i] & 0xC0) != 0x80 ? 1 : 0;
     if (clean_[i] == '\n') line_starts_.push_back(i + 1);
   }
   scan();
@@ -110,6 +114,10 @@ std::size_t SqlText::scan_token(std::size_t at) {
   } else if (c == '$' && after_dollar_quoted(clean_, at) != npos) {
     token.kind = TokenKind::string;
     token.end = after_dollar_quoted(clean_, at);
+  } else if (std::isdigit(static_cast<unsigned char>(c)) != 0) {
+    token.kind = TokenKind::number;
+    const auto goes_on = [](char d) { return continues_word(d) || d == '.'; };
+    while (token.end < clean_.size() && goes_on(clean_[token.end])) ++token.end;
   } else if (begins_word(c)) {
     token.kind = TokenKind::word;
     while (token.end < clean_.size() && continues_word(clean_[token.end])) ++token.end;
@@ -213,10 +221,45 @@ std::vector<std::pair<std::size_t, std::size_t>> SqlText::pieces() const {
 std::pair<int, int> SqlText::place(std::size_t offset) const {
   offset = std::min(offset, clean_.size());
   const auto after = std::upper_bound(line_starts_.begin(), line_starts_.end(), offset);
-  const auto start = *(after - 1);
-  int column = 1;
-  for (auto i = start; i < offset; ++i) column += (clean_[i] & 0xC0) != 0x80 ? 1 : 0;
-  return {static_cast<int>(after - line_starts_.begin()), column};
+  const auto column = characters_before(offset) - characters_before(*(after - 1)) + 1;
+  return {static_cast<int>(after - line_starts_.begin()), static_cast<int>(column)};
+}
+
+std::size_t SqlText::characters_before(std::size_t offset) const {
+  if (character_marks_.empty()) return 0;
+  const auto mark = std::min(offset / kMarkBytes, character_marks_.size() - 1);
+  auto count = character_marks_[mark];
+  for (auto i = mark * kMarkBytes; i < offset; ++i) count += (clean_[i] & 0xC0) != 0x80 ? 1 : 0;
+  return count;
+}
+
+/// Only words and operators nest a tree, and a comma begins a sibling; what goes on across commas
+/// (UNION, JOIN and their kin) is counted for the whole piece.
+std::size_t SqlText::nesting_bound(std::size_t begin, std::size_t end) const {
+  std::vector<std::size_t> levels{0};  // words and operators of the current element, by depth
+  std::size_t sum = 0;
+  std::size_t deepest = 0;
+  std::size_t chained = 0;
+  for (auto i = token_at(begin); i < tokens_.size() && tokens_[i].begin < end; ++i) {
+    const char c = clean_[tokens_[i].begin];
+    const bool symbol = tokens_[i].kind == TokenKind::symbol;
+    if (symbol && c == ',') {
+      sum -= std::exchange(levels.back(), 0);
+    } else if (symbol && (c == ')' || c == ']')) {
+      if (levels.size() == 1) continue;
+      // What stood in the parentheses may still be below what follows them.
+      sum -= levels.back();
+      levels.pop_back();
+    } else if (tokens_[i].kind == TokenKind::word || symbol) {
+      ++levels.back();
+      deepest = std::max(deepest, ++sum);
+      if (symbol && (c == '(' || c == '[')) levels.push_back(0);
+    }
+    for (const auto* word : {"union", "intersect", "except", "join", "when"}) {
+      chained += is_word(i, word) ? 1 : 0;
+    }
+  }
+  return deepest + chained;
 }
 
 std::string excerpt(std::string_view statement) {

@@ -11,7 +11,7 @@
 
 namespace pantryd::migrate {
 
-enum class TokenKind { word, quoted_name, string, symbol };
+enum class TokenKind { word, quoted_name, string, number, symbol };
 
 struct Token {
   TokenKind kind;
@@ -42,6 +42,8 @@ class SqlText {
   [[nodiscard]] bool is_word(std::size_t token, std::string_view word) const;
   /// Begin and end of each statement, by separators alone.
   [[nodiscard]] std::vector<std::pair<std::size_t, std::size_t>> pieces() const;
+  /// No tree of this piece nests deeper than this, whatever the grammar makes of it.
+  [[nodiscard]] std::size_t nesting_bound(std::size_t begin, std::size_t end) const;
   /// Line and column, both from 1; the column counts characters.
   [[nodiscard]] std::pair<int, int> place(std::size_t offset) const;
 
@@ -51,11 +53,13 @@ class SqlText {
   std::size_t end_statement(std::size_t at);
   void track_body(const Token& word);
   void blank(std::size_t begin, std::size_t end);
+  [[nodiscard]] std::size_t characters_before(std::size_t offset) const;
 
   std::string clean_;
   std::vector<Token> tokens_;
   std::vector<std::size_t> meta_commands_;
   std::vector<std::size_t> line_starts_;
+  std::vector<std::size_t> character_marks_;  ///< characters before every kMarkBytes-th byte
   int depth_ = 0;
   int body_depth_ = 0;  ///< open BEGIN ATOMIC, and CASE within
   std::size_t statement_token_ = 0;

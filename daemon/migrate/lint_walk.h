@@ -90,10 +90,11 @@ class LintWalk {
   void judge(const Statement& statement);
   void judge_names();
   void apply_size(const LintRule& rule, const Report& report, Finding& finding) const;
-  void apply_allows();
+  void report_unused_allows();
 
   Linter::Knowledge& knowledge_;
   std::vector<Finding> findings_;
+  std::set<std::string> used_allows_;
 };
 
 /// Each looks at every statement and reports what is its business.

@@ -9,6 +9,10 @@
 namespace pantryd::migrate {
 namespace {
 
+/// libpg_query writes its tree recursively without a look at the stack: 40,000 levels overflow 8
+/// MB.
+constexpr std::size_t kNestingMax = 4'000;
+
 struct FreeResult {
   void operator()(PgQueryParseResult* result) const {
     pg_query_free_parse_result(*result);
@@ -63,12 +67,21 @@ void take(Json& tree, const SqlText& text, std::size_t base, std::size_t limit,
 std::vector<Statement> parse_statements(const SqlText& text) {
   std::vector<Statement> out;
   std::string error;
-  if (auto tree = parse(text.clean(), error)) {
-    take(*tree, text, 0, text.clean().size(), out);
-    return out;
+  const auto pieces = text.pieces();
+  const auto is_too_deep = [&](const auto& piece) {
+    return text.nesting_bound(piece.first, piece.second) > kNestingMax;
+  };
+  if (std::none_of(pieces.begin(), pieces.end(), is_too_deep)) {
+    if (auto tree = parse(text.clean(), error)) {
+      take(*tree, text, 0, text.clean().size(), out);
+      return out;
+    }
   }
-  for (const auto& [begin, end] : text.pieces()) {
-    if (auto tree = parse(std::string(text.slice(begin, end)), error)) {
+  for (const auto& piece : pieces) {
+    const auto [begin, end] = piece;
+    if (is_too_deep(piece)) {
+      error = "nested too deeply to be looked at";
+    } else if (auto tree = parse(std::string(text.slice(begin, end)), error)) {
       take(*tree, text, begin, end, out);
       continue;
     }

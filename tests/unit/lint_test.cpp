@@ -456,6 +456,26 @@ TEST(LintUnparsable, BrokenTextsAreNoCrash) {
   }
 }
 
+// libpg_query writes its tree recursively; 100,000 terms once ended the process.
+TEST(LintUnparsable, AStatementNestedTooDeeplyIsAdvice) {
+  std::string sum = "SELECT 1";
+  std::string unions = "SELECT 1, 2";
+  for (int i = 0; i < 100'000; ++i) {
+    sum += "+1";
+    unions += " UNION SELECT 1, 2";
+  }
+  for (const auto& sql : {sum, unions}) {
+    EXPECT_EQ(rules(findings(sql + "; DROP TABLE t;")),
+              (std::vector<std::string>{"not-parsed", "drop-table"}));
+  }
+}
+
+TEST(LintUnparsable, ALongListIsNotDeep) {
+  std::string sql = "INSERT INTO t VALUES (1, now(), -1)";
+  for (int i = 0; i < 20'000; ++i) sql += ", (1, now(), -1)";
+  EXPECT_THAT(findings(sql + ";"), IsEmpty());
+}
+
 TEST(LintPsql, DataOfCopyIsNotReadAsSql) {
   const auto all = findings("COPY t (a) FROM STDIN;\nDROP TABLE x;\nit's\n\\.\nDROP TABLE t;\n");
   EXPECT_EQ(rules(all), (std::vector<std::string>{"psql-only", "drop-table"}));
