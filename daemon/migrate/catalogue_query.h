@@ -17,11 +17,12 @@ line(text) AS (
   UNION ALL SELECT format('extension %s in %s', extname, extnamespace::regnamespace)
   FROM pg_extension
   UNION ALL
-  SELECT format('%s %s owner %s persistence %s options %s acl %s%s%s%s%s',
+  SELECT format('%s %s owner %s%s%s%s%s%s%s%s',
                 CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view'
                      WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
                      WHEN 'c' THEN 'composite type' ELSE relkind::text END,
-                n, pg_get_userbyid(relowner), relpersistence, reloptions, relacl,
+                n, pg_get_userbyid(relowner), CASE WHEN relpersistence = 'u' THEN ' unlogged' END,
+                ' options ' || reloptions::text, ' acl ' || relacl::text,
                 CASE WHEN relrowsecurity THEN ' row security' END,
                 CASE WHEN relforcerowsecurity THEN ' forced' END,
                 CASE WHEN relkind = 'p' THEN ' partition by ' || pg_get_partkeydef(oid) END,
@@ -31,7 +32,7 @@ line(text) AS (
   SELECT format('table %s inherits %s', rel.n, i.inhparent::regclass)
   FROM pg_inherits i JOIN rel ON rel.oid = i.inhrelid WHERE rel.relkind IN ('r', 'p', 'f')
   UNION ALL
-  SELECT format('column %s.%I %s%s%s%s%s%s%s statistics %s options %s acl %s', rel.n, a.attname,
+  SELECT format('column %s.%I %s%s%s%s%s%s%s%s%s%s', rel.n, a.attname,
                 format_type(a.atttypid, a.atttypmod),
                 CASE WHEN a.attnotnull THEN ' not null' END,
                 CASE WHEN a.attgenerated = '' THEN ' default ' ELSE ' generated ' END
@@ -40,7 +41,8 @@ line(text) AS (
                 ' collate ' || nullif(a.attcollation, t.typcollation)::regcollation::text,
                 ' storage ' || nullif(a.attstorage, t.typstorage)::text,
                 ' compression ' || nullif(a.attcompression::text, ''),
-                coalesce(a.attstattarget, -1), a.attoptions, a.attacl)
+                ' statistics ' || nullif(coalesce(a.attstattarget, -1), -1),
+                ' options ' || a.attoptions::text, ' acl ' || a.attacl::text)
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = rel.oid AND d.adnum = a.attnum
@@ -60,10 +62,11 @@ line(text) AS (
   FROM pg_constraint k JOIN ns ON k.connamespace = ns.oid
   WHERE k.contype <> 'n' AND (k.conrelid = 0 OR k.conrelid IN (SELECT oid FROM rel))
   UNION ALL
-  SELECT format('index %s%s%s%s options %s', pg_get_indexdef(i.indexrelid),
+  SELECT format('index %s%s%s%s%s', pg_get_indexdef(i.indexrelid),
                 CASE WHEN i.indisvalid THEN '' ELSE ' INVALID' END,
                 CASE WHEN i.indisreplident THEN ' replica identity' END,
-                CASE WHEN i.indisclustered THEN ' clustered' END, c.reloptions)
+                CASE WHEN i.indisclustered THEN ' clustered' END,
+                ' options ' || c.reloptions::text)
   FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
   WHERE i.indrelid IN (SELECT oid FROM rel)
   UNION ALL

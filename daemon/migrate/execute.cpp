@@ -207,6 +207,54 @@ Finished run_by_statement(Session& session, const Task& task) {
   return finished;
 }
 
+[[noreturn]] void refuse(const Task& task, int line, const std::string& what,
+                         const std::string& hint) {
+  throw Error(ExitCode::usage, fmt::format("{}.sql:{}: {}", task.file->name, line, what), hint);
+}
+
+std::vector<Statement> read_statements(const Task& task, int server_version) {
+  const auto& sql = task.direction == Direction::up ? task.file->up : task.file->down;
+  auto pieces = split(sql);
+  if (!pieces.error) return std::move(pieces.statements);
+  const auto& error = *pieces.error;
+  if (error.reason != SplitError::Reason::syntax) {
+    refuse(task, error.line, error.message, "Write plain SQL; for rows write INSERT.");
+  }
+  if (server_version / 10000 <= parser_major()) {
+    refuse(task, error.line, error.message, "Correct the file. Nothing was run.");
+  }
+  if (task.by_statement) {
+    refuse(task, error.line, error.message,
+           fmt::format("A file without a transaction must be in syntax that the parser of "
+                       "PostgreSQL {} knows.",
+                       parser_major()));
+  }
+  log::warn("{}.sql:{}: {}; sent whole, for the server may know newer syntax", task.file->name,
+            error.line, error.message);
+  Statement whole;
+  whole.sql = sql;
+  whole.line = 1;
+  return {whole};
+}
+
+void require_runnable(const Task& task, const Statement& each) {
+  if (each.kind == StatementKind::transaction_control) {
+    refuse(task, each.line, "the runner begins and ends the transactions",
+           "Take this statement out.");
+  }
+  if (each.kind == StatementKind::copy_from_stdin) {
+    refuse(task, each.line, "COPY FROM STDIN has no data to read here", "Write INSERT instead.");
+  }
+  if (is_concurrent(each.kind) && task.options().transaction) {
+    refuse(task, each.line, "a concurrent statement cannot run in a transaction",
+           "Write -- migrate:no-transaction above the statements.");
+  }
+  if (each.kind == StatementKind::create_index_concurrently && each.index.empty()) {
+    refuse(task, each.line, "the index has no name, so a leftover of it could not be found",
+           "Name the index.");
+  }
+}
+
 }  // namespace
 
 void Session::step(std::string_view what) const {
@@ -219,64 +267,21 @@ Task prepare_task(const Migration& file, Direction direction, std::optional<Hist
   task.file = &file;
   task.direction = direction;
   task.by_statement = !task.options().transaction || half.has_value();
-  const auto& sql = direction == Direction::up ? file.up : file.down;
-  const auto refuse = [&](int line, const std::string& what, const std::string& hint) {
-    throw Error(ExitCode::usage, fmt::format("{}.sql:{}: {}", file.name, line, what), hint);
-  };
-  auto pieces = split(sql);
-  if (pieces.error) {
-    const auto& error = *pieces.error;
-    const bool newer = server_version / 10000 > parser_major();
-    if (error.reason != SplitError::Reason::syntax) {
-      refuse(error.line, error.message, "Write plain SQL; for rows write INSERT.");
-    }
-    if (!newer || task.by_statement) {
-      refuse(error.line, error.message,
-             newer ? fmt::format("Statements of a file without a transaction must be such that "
-                                 "the parser of PostgreSQL {} knows them.",
-                                 parser_major())
-                   : "Nothing was run.");
-    }
-    log::warn("{}.sql:{}: {}; sent whole, for the server may know newer syntax", file.name,
-              error.line, error.message);
-    Statement whole;
-    whole.sql = sql;
-    whole.line = 1;
-    pieces.statements = {std::move(whole)};
+  task.statements = read_statements(task, server_version);
+  for (const auto& each : task.statements) require_runnable(task, each);
+  if (!half) return task;
+  Progress progress;
+  const auto done = static_cast<std::size_t>(half->statements_done);
+  for (std::size_t i = 0; i < std::min(done, task.statements.size()); ++i) {
+    progress = next_progress(progress, task.statements[i]);
   }
-  for (const auto& each : pieces.statements) {
-    if (each.kind == StatementKind::transaction_control) {
-      refuse(each.line, "the runner begins and ends the transactions", "Take this statement out.");
-    }
-    if (each.kind == StatementKind::copy_from_stdin) {
-      refuse(each.line, "COPY FROM STDIN has no data to read here", "Write INSERT instead.");
-    }
-    if (is_concurrent(each.kind) && task.options().transaction) {
-      refuse(each.line, "a concurrent statement cannot run in a transaction",
-             "Write -- migrate:no-transaction above the statements.");
-    }
-    if (each.kind == StatementKind::create_index_concurrently && each.index.empty()) {
-      refuse(each.line, "the index has no name, so a leftover of it could not be found",
-             "Name the index.");
-    }
-  }
-  task.statements = std::move(pieces.statements);
-  if (half) {
-    Progress progress;
-    const auto done = static_cast<std::size_t>(half->statements_done);
-    for (std::size_t i = 0; i < std::min(done, task.statements.size()); ++i) {
-      progress = next_progress(progress, task.statements[i]);
-    }
-    const bool same =
-        done <= task.statements.size() && progress.done_checksum == half->done_checksum;
-    if (same) {
-      task.half = std::move(half);
-    } else if (file.kind == Kind::versioned) {
-      throw Error(ExitCode::drift,
-                  fmt::format("{}.sql: its first {} statements have run and were edited since",
-                              file.name, done),
-                  "Restore them; those that follow may be corrected.");
-    }
+  if (done <= task.statements.size() && progress.done_checksum == half->done_checksum) {
+    task.half = std::move(half);
+  } else if (file.kind == Kind::versioned) {
+    throw Error(ExitCode::drift,
+                fmt::format("{}.sql: its first {} statements have run and were edited since",
+                            file.name, done),
+                "Restore them; those that follow may be corrected.");
   }
   return task;
 }

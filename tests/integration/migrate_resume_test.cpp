@@ -221,6 +221,39 @@ TEST(MigrateResumeTest, ABatchThatCommitsByItselfRunsOutsideOfATransaction) {
   EXPECT_EQ(connection.exec("SELECT count(*) FROM a", soon()).i64(0, 0), 3);
 }
 
+TEST(MigrateResumeTest, AStatementInDoubtThatSaysAlreadyThereWasDone) {
+  auto connection = connect(fresh_database("doubt"));
+  connection.exec("DROP DATABASE IF EXISTS doubt_made", soon());
+  const auto file = make_outside("001_a", "CREATE DATABASE doubt_made;");
+  RunnerOptions options;
+  bool made = false;
+  options.before_step = [&](std::string_view what) {
+    made = made || what.substr(0, 15) == "CREATE DATABASE";
+    if (made && what == "progress") throw std::runtime_error("cut off");
+  };
+  EXPECT_THROW((void)bring_up(connection, {file}, options), std::runtime_error);
+  EXPECT_EQ(status(connection, {file}, soon())[0].state, MigrationState::half_done);
+  EXPECT_EQ(bring_up(connection, {file}).size(), 1U);
+  connection.exec("DROP DATABASE doubt_made", soon());
+}
+
+TEST(MigrateResumeTest, APartitionThatIsHalfDetachedIsDetachedByTheNextRun) {
+  const auto where = fresh_database("detached");
+  auto connection = connect(where);
+  connection.exec("CREATE TABLE p (x int) PARTITION BY LIST (x)", soon());
+  connection.exec("CREATE TABLE c PARTITION OF p FOR VALUES IN (1)", soon());
+  auto reader = connect(where);
+  reader.exec("BEGIN", soon());
+  reader.exec("SELECT * FROM p", soon());
+  const auto file = make_outside("001_d", "ALTER TABLE p DETACH PARTITION c CONCURRENTLY;");
+  RunnerOptions options;
+  options.statement_timeout = seconds(1);
+  EXPECT_THROW((void)bring_up(connection, {file}, options), pg::PgError);
+  reader.exec("COMMIT", soon());
+  EXPECT_EQ(bring_up(connection, {file}).size(), 1U);
+  EXPECT_EQ(connection.exec("SELECT count(*) FROM pg_inherits", soon()).i64(0, 0), 0);
+}
+
 TEST(MigrateResumeTest, AServerThatRestartsHalfWayIsAClearErrorAndTheNextRunCompletes) {
   const auto where = fresh_database("restarted");
   const auto folder = folder_of("restarted", mixed_files());

@@ -2,6 +2,7 @@
 
 #include "base/error.h"
 #include "migrate/blockers.h"
+#include "migrate/execute.h"
 #include "migrate/files.h"
 #include "migrate/ladder.h"
 #include "migrate/split.h"
@@ -120,6 +121,19 @@ TEST(SplitTest, CommandsOfPsqlAndDataOfCopyAreToldApartFromSyntaxErrors) {
   EXPECT_EQ(error("COPY t (a) FROM STDIN;\n1\n\\.\n").reason, SplitError::Reason::copy_data);
   EXPECT_EQ(error("SELECT 'é';\n SELEC 1").reason, SplitError::Reason::syntax);
   EXPECT_EQ(error("SELECT 'é';\n SELEC 1").line, 2);
+}
+
+TEST(SplitTest, SyntaxNewerThanTheParserIsSentWholeToANewerServerAndOnlyInATransaction) {
+  const std::string sql =
+      "SELECT 1;\nMERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE "
+      "RETURNING *;\n";
+  const auto plain = parse_file("1_x.sql", "-- migrate:up\n" + sql);
+  const auto outside = parse_file("1_x.sql", "-- migrate:no-transaction\n-- migrate:up\n" + sql);
+  const auto task = prepare_task(plain, Direction::up, std::nullopt, 170002);
+  ASSERT_EQ(task.statements.size(), 1U);
+  EXPECT_EQ(task.statements[0].sql, plain.up);
+  EXPECT_THROW((void)prepare_task(plain, Direction::up, std::nullopt, 150018), Error);
+  EXPECT_THROW((void)prepare_task(outside, Direction::up, std::nullopt, 170002), Error);
 }
 
 TEST(LadderTest, TheLockTimeoutClimbsToItsLimitAndPausesAreLongerThanTheWait) {
