@@ -1,32 +1,62 @@
-// Migration files: NNN_name.sql with a section "-- migrate:up" and perhaps "-- migrate:down".
+// Migration files: NNN_name.sql runs once, R_name.sql again whenever it changes. Each has a section
+// "-- migrate:up" and perhaps "-- migrate:down", and header options above a section's statements.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 namespace pantryd::migrate {
 
+enum class Kind { versioned, repeatable };
+[[nodiscard]] std::string_view to_string(Kind kind);
+
+/// Options that stand above both sections hold for both, those under a mark for its section.
+struct SectionOptions {
+  bool transaction = true;                                ///< false: "-- migrate:no-transaction"
+  std::optional<std::chrono::milliseconds> lock_timeout;  ///< "-- migrate:lock-timeout 2s"
+  std::optional<std::chrono::milliseconds>
+      statement_timeout;  ///< "-- migrate:statement-timeout 1h"
+};
+
+/// "-- migrate:allow RULE because REASON": what the linter shall be silent about.
+struct Allowance {
+  std::string rule;
+  std::string reason;
+  int line = 0;
+};
+
 struct Migration {
-  std::int64_t version = 0;  ///< the leading digits of the file's name
+  std::int64_t version = 0;  ///< the leading digits of the file's name; 0 for a repeatable one
   std::string name;          ///< the file's name without ".sql", e.g. "001_create_users_table"
+  /// Sections keep the lines of the file: line N of `up` is line N of the file.
   std::string up;
   std::string down;      ///< empty: it cannot be undone
   std::string checksum;  ///< "sha256-v1:" and the hash of the normalised text
+  Kind kind = Kind::versioned;
+  SectionOptions up_options;
+  SectionOptions down_options;
+  std::vector<Allowance> allowances;
+
+  /// What history knows it by: its number, or its name when it has none.
+  [[nodiscard]] std::string id() const;
 };
 
 /// Line ends to LF, a byte order mark and trailing blanks dropped: what an editor or a checkout
 /// may change without changing the migration.
 [[nodiscard]] std::string normalise(std::string_view text);
 
-/// One file. Throws Error(usage) that names it: a bad name, no up section, an empty one.
+/// One file. Throws Error(usage) that names file and line: a bad name, no up section, an empty one,
+/// an unknown option, SQL above the first section.
 [[nodiscard]] Migration parse_file(const std::string& file_name, std::string_view text);
 
-/// The migrations compiled into this binary, by version.
+/// The migrations compiled into this binary: by version, then the repeatable ones by name.
 [[nodiscard]] std::vector<Migration> embedded_migrations();
 
-/// Those of a folder, by version. Throws Error(usage): unreadable, two files with one version.
+/// Those of a folder, in the same order. Throws Error(usage): unreadable, two with one version.
 [[nodiscard]] std::vector<Migration> load_folder(const std::filesystem::path& folder);
 
 }  // namespace pantryd::migrate

@@ -1,73 +1,48 @@
-// Invariants: nothing is changed before the advisory lock is held; the lock is polled and never
-// waited for inside the server, where a waiter would block CREATE INDEX CONCURRENTLY for ever; a
-// migration and its row of history are one transaction.
+// Invariants: nothing is changed before the advisory lock is held; a run is open in
+// pantryd.catalogue_fingerprint before the first file runs, and closed after the last one that ran,
+// also when one failed.
 #include "migrate/runner.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 #include "base/error.h"
-#include "base/units.h"
+#include "base/log.h"
+#include "migrate/drift.h"
+#include "migrate/execute.h"
+#include "migrate/session_lock.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
 namespace {
 
-using std::chrono::milliseconds;
-
-/// "pantryd" in ASCII: the key of the session advisory lock, one a database.
-constexpr std::int64_t kLockKey = 0x70616e74727964;
-constexpr auto kPollInterval = milliseconds(100);
 constexpr auto kShortStatement = std::chrono::seconds(30);
+constexpr auto kCatalogueLimit = std::chrono::seconds(120);
+constexpr std::size_t kDriftLinesToldMax = 5;
+
+using OnStart = std::function<void(const Migration&)>;
 
 Deadline soon() {
   return Deadline::in(kShortStatement);
 }
-
-/// Holds the session lock; the server frees it too when the connection ends.
-class RunnerLock {
- public:
-  RunnerLock(pg::Connection& connection, const RunnerOptions& options) : connection_(connection) {
-    const auto deadline = Deadline::in(options.lock_wait);
-    while (!connection_.exec("SELECT pg_try_advisory_lock($1)", pg::Params::of(kLockKey), soon())
-                .boolean(0, 0)) {
-      if (deadline.expired()) {
-        throw Error(ExitCode::lock,
-                    fmt::format("another runner still migrates this database after {}",
-                                format_duration(options.lock_wait)),
-                    "Wait for it, or look for its session: SELECT pid FROM pg_locks WHERE "
-                    "locktype = 'advisory'.");
-      }
-      const auto pause = deadline.within(kPollInterval);
-      static const StopFlag never;
-      if ((options.stop != nullptr ? *options.stop : never).wait(pause)) {
-        throw Error(ExitCode::failed, "interrupted while another runner migrates");
-      }
-    }
-  }
-  ~RunnerLock() {
-    try {
-      if (!connection_.broken()) {
-        connection_.exec("SELECT pg_advisory_unlock($1)", pg::Params::of(kLockKey), soon());
-      }
-    } catch (const std::exception&) {
-      // The session ends soon, and its locks with it.
-    }
-  }
-  RunnerLock(const RunnerLock&) = delete;
-  RunnerLock& operator=(const RunnerLock&) = delete;
-
- private:
-  pg::Connection& connection_;
-};
+Deadline for_catalogue() {
+  return Deadline::in(kCatalogueLimit);
+}
 
 void require_writable(pg::Connection& connection) {
-  if (!connection.exec("SELECT pg_is_in_recovery()", soon()).boolean(0, 0)) return;
-  throw Error(ExitCode::failed,
-              fmt::format("{} is a read-only standby", connection.conninfo().display()),
-              "Migrate its primary; the standby follows.");
+  const auto row = connection.exec(
+      "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'", soon());
+  if (row.boolean(0, 0)) {
+    throw Error(ExitCode::failed,
+                fmt::format("{} is a read-only standby", connection.conninfo().display()),
+                "Migrate its primary; the standby follows.");
+  }
+  if (row.boolean(0, 1)) {
+    throw Error(ExitCode::failed,
+                fmt::format("sessions on {} are read-only", connection.conninfo().display()),
+                "Look at default_transaction_read_only of the server, database and role.");
+  }
 }
 
 void require_no_drift(const std::vector<StatusRow>& rows) {
@@ -83,86 +58,169 @@ void require_no_drift(const std::vector<StatusRow>& rows) {
   }
 }
 
-void run_one(pg::Connection& connection, const Migration& migration, const RunnerOptions& options) {
-  const auto deadline = Deadline::in(options.statement_timeout);
-  const auto began = SteadyClock::now();
-  try {
-    connection.exec("BEGIN", soon());
-    connection.exec("SELECT set_config('lock_timeout', $1, true)",
-                    pg::Params::of(fmt::format("{}ms", options.lock_timeout.count())), soon());
-    connection.exec_script(migration.up, deadline);
-    record_done(connection, migration,
-                std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began),
-                options.tool_version, soon());
-    connection.exec("COMMIT", deadline);
-  } catch (const pg::PgError& error) {
-    (void)connection.make_idle(soon());
-    const bool locked = error.sqlstate() == pg::sqlstate::kLockNotAvailable;
-    throw pg::PgError(error.failure(), error.sqlstate(),
-                      fmt::format("{}.sql: {}", migration.name, error.what()),
-                      locked ? "Another session holds a lock on the table; run the command again."
-                             : "Nothing of this migration was kept; correct it and run it again.");
+void require_version(const std::vector<Migration>& files, std::int64_t version) {
+  const bool there = std::any_of(files.begin(), files.end(), [&](const Migration& each) {
+    return each.kind == Kind::versioned && each.version == version;
+  });
+  if (there || version == 0) return;
+  throw Error(ExitCode::usage, fmt::format("there is no migration {}", version),
+              "pantryd migrate status lists them.");
+}
+
+std::vector<Task> plan_up(const std::vector<StatusRow>& rows, const RunnerOptions& options,
+                          int server_version) {
+  std::vector<Task> out;
+  for (const auto& row : rows) {
+    if (!is_pending(row.state)) continue;
+    if (row.history && row.state == MigrationState::half_done &&
+        row.history->direction == Direction::down) {
+      throw Error(ExitCode::failed, fmt::format("{} is half undone", row.name),
+                  "Complete that first: pantryd migrate down.");
+    }
+    const bool beyond =
+        options.to && (row.file->kind == Kind::repeatable || row.version > *options.to);
+    if (beyond) continue;
+    if (row.state == MigrationState::out_of_order && !options.allow_out_of_order) {
+      throw Error(ExitCode::drift,
+                  fmt::format("{} is pending, but one with a higher number is applied", row.name),
+                  "Give it a new number, or run it all the same with --allow-out-of-order.");
+    }
+    const auto half = row.state == MigrationState::half_done ? row.history : std::nullopt;
+    out.push_back(prepare_task(*row.file, Direction::up, half, server_version));
   }
+  return out;
+}
+
+Task plan_undo(const StatusRow& row, int server_version) {
+  const bool half = row.state == MigrationState::half_done;
+  if (half && row.history->direction == Direction::up) {
+    throw Error(ExitCode::failed, fmt::format("{} is half applied", row.name),
+                "Complete it first: pantryd migrate up.");
+  }
+  if (row.file->down.empty()) {
+    throw Error(ExitCode::failed, fmt::format("{} has no down section", row.name),
+                "Write a new migration that undoes it. Nothing was changed.");
+  }
+  return prepare_task(*row.file, Direction::down, half ? row.history : std::nullopt,
+                      server_version);
+}
+
+std::vector<Task> plan_down(const std::vector<StatusRow>& rows, const RunnerOptions& options,
+                            int server_version) {
+  std::vector<Task> out;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (!row->history || row->history->kind != Kind::versioned) continue;
+    if (options.to && row->version <= *options.to) break;
+    out.push_back(plan_undo(*row, server_version));
+    if (!options.to) break;
+  }
+  return out;
+}
+
+/// Whatever was changed by hand is told before it is built upon; a run does not make it right.
+void tell_drift(pg::Connection& connection) {
+  const auto drift = compare_catalogue(connection, for_catalogue());
+  if (drift.state != CatalogueDrift::State::drifted) return;
+  std::string lines;
+  std::size_t told = 0;
+  for (const auto* list : {&drift.added, &drift.removed}) {
+    for (const auto& line : *list) {
+      if (told++ >= kDriftLinesToldMax) break;
+      lines += fmt::format(" {} {};", list == &drift.added ? "+" : "-", line.substr(0, 120));
+    }
+  }
+  log::warn("the catalogue was changed by hand since {}:{} see pantryd migrate verify",
+            drift.recorded_at, lines);
+}
+
+/// Records the end of a run whatever became of it; its own failure must not hide the run's.
+void close_after_failure(pg::Connection& connection) noexcept {
+  try {
+    if (!connection.broken() && connection.make_idle(soon())) {
+      close_run(connection, for_catalogue());
+    }
+  } catch (const std::exception& error) {
+    (void)connection.make_idle(soon());
+    log::debug("the catalogue was not recorded: {}", error.what());
+  }
+}
+
+std::vector<Applied> run_all(Session& session, SessionLock& lock, const std::vector<Task>& tasks,
+                             const OnStart& on_start) {
+  std::vector<Applied> applied;
+  tell_drift(session.connection);
+  session.step("open run");
+  open_run(session.connection, for_catalogue());
+  try {
+    for (const auto& task : tasks) {
+      on_start(*task.file);
+      const auto finished = run_task(session, task);
+      applied.push_back({task.file->name, finished.took, finished.attempts});
+      reset_session(session);
+      lock.require_held();
+    }
+  } catch (...) {
+    try {
+      if (!session.connection.broken()) reset_session(session);
+    } catch (const std::exception&) {
+      // The connection is of no use any more; the next run closes this one.
+    }
+    close_after_failure(session.connection);
+    throw;
+  }
+  session.step("close run");
+  close_run(session.connection, for_catalogue());
+  return applied;
+}
+
+using Plan = std::vector<Task> (*)(const std::vector<StatusRow>&, const RunnerOptions&, int);
+
+std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration>& files,
+                         const RunnerOptions& options, const OnStart& on_start, Plan plan) {
+  static const StopFlag never;
+  require_writable(connection);
+  if (options.to) require_version(files, *options.to);
+  SessionLock lock(connection, options.lock_wait, options.stop != nullptr ? *options.stop : never);
+  BlockerWatch watch(connection.conninfo(), connection.backend_pid());
+  Session session{connection, options, watch, "none"};
+  reset_session(session);
+  session.role = connection.exec("SELECT current_setting('role')", soon()).text(0, 0);
+  create_history(connection, soon());
+  const auto rows = status(connection, files, soon());
+  require_no_drift(rows);
+  const auto tasks = plan(rows, options, connection.server_version());
+  if (tasks.empty()) {
+    // A run that was killed after its last file is still open.
+    close_run(connection, for_catalogue());
+    return {};
+  }
+  return run_all(session, lock, tasks, on_start);
 }
 
 }  // namespace
 
-std::string_view to_string(MigrationState state) {
-  switch (state) {
-    case MigrationState::applied:
-      return "applied";
-    case MigrationState::pending:
-      return "pending";
-    case MigrationState::edited:
-      return "edited";
-    case MigrationState::missing_file:
-      return "missing file";
-  }
-  return "unknown";
-}
-
-std::vector<StatusRow> status(pg::Connection& connection, const std::vector<Migration>& files,
-                              Deadline deadline) {
-  std::map<std::int64_t, StatusRow> rows;
-  for (const auto& file : files) {
-    rows[file.version] = {file.version, file.name, MigrationState::pending, "", 0};
-  }
-  for (const auto& done : read_history(connection, deadline)) {
-    const auto file = std::find_if(files.begin(), files.end(), [&](const Migration& each) {
-      return each.version == done.version;
-    });
-    auto state = MigrationState::missing_file;
-    if (file != files.end()) {
-      state = file->checksum == done.checksum ? MigrationState::applied : MigrationState::edited;
-    }
-    rows[done.version] = {done.version, done.name, state, done.finished_at, done.duration_ms};
-  }
-  std::vector<StatusRow> out;
-  for (auto& [version, row] : rows) out.push_back(std::move(row));
-  return out;
-}
-
 std::vector<Applied> up(pg::Connection& connection, const std::vector<Migration>& files,
-                        const RunnerOptions& options,
-                        const std::function<void(const Migration&)>& on_start) {
+                        const RunnerOptions& options, const OnStart& on_start) {
+  return run(connection, files, options, on_start, &plan_up);
+}
+
+std::vector<Applied> down(pg::Connection& connection, const std::vector<Migration>& files,
+                          const RunnerOptions& options, const OnStart& on_start) {
+  return run(connection, files, options, on_start, &plan_down);
+}
+
+void accept_drift(pg::Connection& connection, const RunnerOptions& options) {
+  static const StopFlag never;
   require_writable(connection);
-  const RunnerLock lock(connection, options);
+  const SessionLock lock(connection, options.lock_wait,
+                         options.stop != nullptr ? *options.stop : never);
   create_history(connection, soon());
-  const auto rows = status(connection, files, soon());
-  require_no_drift(rows);
-  std::vector<Applied> applied;
-  for (const auto& file : files) {
-    const auto row = std::find_if(rows.begin(), rows.end(), [&](const StatusRow& each) {
-      return each.version == file.version;
-    });
-    if (row->state != MigrationState::pending) continue;
-    on_start(file);
-    const auto began = SteadyClock::now();
-    run_one(connection, file, options);
-    applied.push_back(
-        {file.name, std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began)});
+  for (const auto& row : read_history(connection, soon())) {
+    if (row.state == "done") continue;
+    throw Error(ExitCode::failed, fmt::format("{} is half done", row.name),
+                "Complete it first: pantryd migrate up.");
   }
-  return applied;
+  accept_catalogue(connection, for_catalogue());
 }
 
 }  // namespace pantryd::migrate

@@ -1,5 +1,6 @@
-// Brings a database to the newest version: one migration, one transaction, with its row of history
-// in the same transaction. Only one runner works at a time; the others poll for their turn.
+// Brings a database to the newest version, or back. One runner works at a time, the others poll for
+// their turn. A file is one transaction, its row of history included; a file that says
+// no-transaction runs statement by statement and is resumed at the right one.
 #pragma once
 
 #include <chrono>
@@ -9,44 +10,37 @@
 
 #include "migrate/files.h"
 #include "migrate/history.h"
+#include "migrate/options.h"
+#include "migrate/status.h"
 #include "pg/connection.h"
 
 namespace pantryd::migrate {
 
-struct RunnerOptions {
-  std::chrono::milliseconds lock_wait{60'000};    ///< for another runner to be done
-  std::chrono::milliseconds lock_timeout{5'000};  ///< of a statement, for a table
-  std::chrono::milliseconds statement_timeout{3'600'000};
-  std::string tool_version;
-  const StopFlag* stop = nullptr;
-};
-
-enum class MigrationState { applied, pending, edited, missing_file };
-[[nodiscard]] std::string_view to_string(MigrationState state);
-
-struct StatusRow {
-  std::int64_t version = 0;
-  std::string name;
-  MigrationState state = MigrationState::pending;
-  std::string finished_at;
-  std::int64_t duration_ms = 0;
-};
-
-/// Files against history, by version. Needs no lock and changes nothing.
-[[nodiscard]] std::vector<StatusRow> status(pg::Connection& connection,
-                                            const std::vector<Migration>& files, Deadline deadline);
-
 struct Applied {
   std::string name;
   std::chrono::milliseconds took;
+  int attempts = 1;  ///< more than 1: locks were waited for
 };
 
-/// Runs what is pending and returns it; `on_start` is told each before it runs.
-/// Throws Error(drift) when an applied file was edited or is missing, Error(lock) when another
-/// runner did not finish in time, PgError(statement) that names the file.
+/// Runs what is pending and returns it; `on_start` is told each before it runs. Every pending file
+/// is read and checked before the first one runs.
+/// Throws Error(drift): an applied file was edited or is missing, or a pending one is out of order;
+/// Error(usage): a file cannot be run, no such version; Error(lock): another runner did not finish,
+/// or a lock was not had within the budget; PgError that names file and line.
 [[nodiscard]] std::vector<Applied> up(pg::Connection& connection,
                                       const std::vector<Migration>& files,
                                       const RunnerOptions& options,
                                       const std::function<void(const Migration&)>& on_start);
+
+/// Undoes the newest applied migration, or all above `options.to`, newest first. Refuses before it
+/// changes anything when one of them has no down section. Throws as up() does.
+[[nodiscard]] std::vector<Applied> down(pg::Connection& connection,
+                                        const std::vector<Migration>& files,
+                                        const RunnerOptions& options,
+                                        const std::function<void(const Migration&)>& on_start);
+
+/// Takes the catalogue as it is for right, under the runner's lock. Throws Error(failed) while a
+/// run that was cut off has not been completed.
+void accept_drift(pg::Connection& connection, const RunnerOptions& options);
 
 }  // namespace pantryd::migrate

@@ -1,0 +1,33 @@
+// One runner a database: a session advisory lock that is polled. A session that waited for it
+// inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: deadlock.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "pg/connection.h"
+
+namespace pantryd::migrate {
+
+/// "pantryd" in ASCII: the key of the session advisory lock, one a database.
+inline constexpr std::int64_t kLockKey = 0x70616e74727964;
+
+/// Holds the lock while it lives; the server frees it too when the connection ends.
+class SessionLock {
+ public:
+  /// Throws Error(lock) that names the holder when it is not free within `patience`, and
+  /// Error(failed) through a pooler, where no lock of a session means anything.
+  SessionLock(pg::Connection& connection, std::chrono::milliseconds patience, const StopFlag& stop);
+  ~SessionLock();
+  SessionLock(const SessionLock&) = delete;
+  SessionLock& operator=(const SessionLock&) = delete;
+
+  /// Throws Error(failed) when a migration let go of the lock (DISCARD ALL,
+  /// pg_advisory_unlock_all).
+  void require_held();
+
+ private:
+  pg::Connection& connection_;
+};
+
+}  // namespace pantryd::migrate
