@@ -98,12 +98,12 @@ Finished run_in_transaction(Session& session, const Task& task) {
   return finished;
 }
 
-Progress next_progress(const Progress& progress, const Statement& statement) {
+Progress next_progress(const Progress& progress, const SqlStatement& statement) {
   return {progress.done + 1, sha256_hex(progress.done_checksum + statement.sql)};
 }
 
 /// False when the server will not have this statement in a transaction; then nothing of it is left.
-bool try_in_transaction(Session& session, const Task& task, const Statement& statement,
+bool try_in_transaction(Session& session, const Task& task, const SqlStatement& statement,
                         const Progress& next, milliseconds lock_timeout, milliseconds limit) {
   try {
     session.step("BEGIN");
@@ -124,7 +124,7 @@ bool try_in_transaction(Session& session, const Task& task, const Statement& sta
 }
 
 /// One statement of a file that runs statement by statement. Returns the attempts it took.
-int run_one(Session& session, const Task& task, const Statement& statement, const Progress& next,
+int run_one(Session& session, const Task& task, const SqlStatement& statement, const Progress& next,
             bool in_doubt) {
   const auto& options = task.options();
   const auto lock_timeout_max = options.lock_timeout.value_or(session.options.lock_timeout);
@@ -212,7 +212,7 @@ Finished run_by_statement(Session& session, const Task& task) {
   throw Error(ExitCode::usage, fmt::format("{}.sql:{}: {}", task.file->name, line, what), hint);
 }
 
-std::vector<Statement> read_statements(const Task& task, int server_version) {
+std::vector<SqlStatement> read_statements(const Task& task, int server_version) {
   const auto& sql = task.direction == Direction::up ? task.file->up : task.file->down;
   auto pieces = split(sql);
   if (!pieces.error) return std::move(pieces.statements);
@@ -231,13 +231,13 @@ std::vector<Statement> read_statements(const Task& task, int server_version) {
   }
   log::warn("{}.sql:{}: {}; sent whole, for the server may know newer syntax", task.file->name,
             error.line, error.message);
-  Statement whole;
+  SqlStatement whole;
   whole.sql = sql;
   whole.line = 1;
   return {whole};
 }
 
-void require_runnable(const Task& task, const Statement& each) {
+void require_runnable(const Task& task, const SqlStatement& each) {
   if (each.kind == StatementKind::transaction_control) {
     refuse(task, each.line, "the runner begins and ends the transactions",
            "Take this statement out.");

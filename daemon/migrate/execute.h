@@ -29,7 +29,7 @@ struct Session {
 struct Task {
   const Migration* file = nullptr;
   Direction direction = Direction::up;
-  std::vector<Statement> statements;
+  std::vector<SqlStatement> statements;
   bool by_statement = false;
   std::optional<HistoryRow> half;  ///< of a file that stopped on the way
 

@@ -25,7 +25,8 @@ constexpr const char* kLeftovers =
 
 }  // namespace
 
-FoundIndex find_index(pg::Connection& connection, const Statement& statement, Deadline deadline) {
+FoundIndex find_index(pg::Connection& connection, const SqlStatement& statement,
+                      Deadline deadline) {
   const auto qualified = [&](const std::string& name) {
     if (name.empty()) return std::string();
     const auto quoted = connection.quote_identifier(name);

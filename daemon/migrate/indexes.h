@@ -17,7 +17,7 @@ struct FoundIndex {
 };
 
 /// The index that a statement of an index kind names, as the catalogue has it (pg_index).
-[[nodiscard]] FoundIndex find_index(pg::Connection& connection, const Statement& statement,
+[[nodiscard]] FoundIndex find_index(pg::Connection& connection, const SqlStatement& statement,
                                     Deadline deadline);
 
 /// Invalid indexes that a REINDEX CONCURRENTLY left ("..._ccnew", "..._ccold"); qualified names.

@@ -58,13 +58,13 @@ void drop_invalid(Session& session, const std::string& index, const Place& place
   log::warn("{}: dropping the invalid index {}", place.text(), index);
   session.step("drop invalid index");
   set_limits(session, milliseconds(0), session.options.statement_timeout);
-  Statement drop;
+  SqlStatement drop;
   drop.sql = "DROP INDEX CONCURRENTLY IF EXISTS " + index;
   run_statement(session, drop, milliseconds(0), session.options.statement_timeout);
   session.watch.disarm();
 }
 
-void drop_leftovers(Session& session, const Statement& statement, const Place& place) {
+void drop_leftovers(Session& session, const SqlStatement& statement, const Place& place) {
   if (statement.kind == StatementKind::create_index_concurrently) {
     wait_until_clear(session, place, [&] {
       const auto found = find_index(session.connection, statement, soon());
@@ -81,7 +81,8 @@ void drop_leftovers(Session& session, const Statement& statement, const Place& p
   }
 }
 
-void require_right_table(const FoundIndex& found, const Statement& statement, const Place& place) {
+void require_right_table(const FoundIndex& found, const SqlStatement& statement,
+                         const Place& place) {
   if (found.state == IndexState::absent || !found.on_other_table) return;
   throw Error(ExitCode::failed,
               fmt::format("{}: {} is the name of an index of another table than {}", place.text(),
@@ -98,7 +99,7 @@ bool says_done(const std::string& sqlstate) {
 }
 
 /// A detach that was cut off between its two transactions is ended by FINALIZE.
-std::string finalize_of(const Statement& statement) {
+std::string finalize_of(const SqlStatement& statement) {
   std::string upper = statement.sql;
   for (char& c : upper) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
   const std::string_view word = "CONCURRENTLY";
@@ -106,7 +107,7 @@ std::string finalize_of(const Statement& statement) {
   return statement.sql.substr(0, at) + "FINALIZE" + statement.sql.substr(at + word.size());
 }
 
-void execute(Session& session, const Statement& statement, const Place& place,
+void execute(Session& session, const SqlStatement& statement, const Place& place,
              milliseconds lock_timeout, milliseconds limit, bool begun) {
   constexpr std::string_view kPendingDetach = "55000";
   try {
@@ -115,7 +116,7 @@ void execute(Session& session, const Statement& statement, const Place& place,
     if (error.failure() != pg::Failure::statement || session.connection.broken()) throw;
     if (statement.kind == StatementKind::detach_concurrently &&
         error.sqlstate() == kPendingDetach) {
-      Statement finish = statement;
+      SqlStatement finish = statement;
       finish.sql = finalize_of(statement);
       run_statement(session, finish, lock_timeout, limit);
       return;
@@ -131,7 +132,7 @@ void execute(Session& session, const Statement& statement, const Place& place,
 
 }  // namespace
 
-bool make_way(Session& session, const Statement& statement, const Place& place, bool begun) {
+bool make_way(Session& session, const SqlStatement& statement, const Place& place, bool begun) {
   if (!is_concurrent(statement.kind)) return false;
   const auto found = find_index(session.connection, statement, soon());
   if (statement.kind == StatementKind::create_index_concurrently) {
@@ -150,7 +151,7 @@ bool make_way(Session& session, const Statement& statement, const Place& place, 
   return false;
 }
 
-void run_outside(Session& session, const Statement& statement, const Place& place,
+void run_outside(Session& session, const SqlStatement& statement, const Place& place,
                  milliseconds lock_timeout, milliseconds limit, bool begun) {
   // A concurrent statement locks nobody out while it waits, and a timeout would leave it half done:
   // its guards are the statement timeout and the look at old transactions before.
@@ -168,7 +169,7 @@ void run_outside(Session& session, const Statement& statement, const Place& plac
               "Run the command again: it is dropped and built anew.");
 }
 
-void require_no_invalid(Session& session, const Statement& statement, const Place& place) {
+void require_no_invalid(Session& session, const SqlStatement& statement, const Place& place) {
   if (statement.kind != StatementKind::create_index || !statement.if_not_exists) return;
   const auto found = find_index(session.connection, statement, soon());
   require_right_table(found, statement, place);

@@ -86,7 +86,7 @@ int with_retries(Session& session, const Place& place, milliseconds lock_timeout
   }
 }
 
-void run_statement(Session& session, const Statement& statement, milliseconds lock_timeout,
+void run_statement(Session& session, const SqlStatement& statement, milliseconds lock_timeout,
                    milliseconds limit) {
   session.step(statement.sql);
   const bool patient = lock_timeout.count() == 0;

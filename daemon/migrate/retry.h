@@ -25,7 +25,7 @@ int with_retries(Session& session, const Place& place, std::chrono::milliseconds
                  const Attempt& attempt);
 
 /// Runs one statement under watch.
-void run_statement(Session& session, const Statement& statement,
+void run_statement(Session& session, const SqlStatement& statement,
                    std::chrono::milliseconds lock_timeout, std::chrono::milliseconds limit);
 
 }  // namespace pantryd::migrate

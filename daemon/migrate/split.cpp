@@ -58,7 +58,7 @@ bool flag(const Json& object, const char* name) {
   return member(object, name) == true;
 }
 
-void read_index(const Json& node, Statement& out) {
+void read_index(const Json& node, SqlStatement& out) {
   out.kind = flag(node, "concurrent") ? StatementKind::create_index_concurrently
                                       : StatementKind::create_index;
   out.index = text(node, "idxname");
@@ -67,7 +67,7 @@ void read_index(const Json& node, Statement& out) {
   out.if_not_exists = flag(node, "if_not_exists");
 }
 
-void read_drop(const Json& node, Statement& out) {
+void read_drop(const Json& node, SqlStatement& out) {
   if (!flag(node, "concurrent")) return;
   out.kind = StatementKind::drop_index_concurrently;
   const auto& objects = member(node, "objects");
@@ -79,7 +79,7 @@ void read_drop(const Json& node, Statement& out) {
   if (words.size() > 1) out.index_schema = words[words.size() - 2];
 }
 
-void read_alter(const Json& node, Statement& out) {
+void read_alter(const Json& node, SqlStatement& out) {
   for (const auto& each : member(node, "cmds")) {
     const auto& command = member(each, "AlterTableCmd");
     if (text(command, "subtype") == "AT_DetachPartition" &&
@@ -89,7 +89,7 @@ void read_alter(const Json& node, Statement& out) {
   }
 }
 
-void classify(Statement& out) {
+void classify(SqlStatement& out) {
   static const std::vector<std::string> kLookedInto{
       "ABORT",   "ALTER",   "BEGIN",   "COMMIT", "COPY",     "CREATE",    "DROP", "END",
       "PREPARE", "REINDEX", "RELEASE", "RESET",  "ROLLBACK", "SAVEPOINT", "SET",  "START"};
@@ -198,7 +198,7 @@ Split split(const std::string& sql) {
     line += static_cast<int>(std::count(sql.begin() + static_cast<long>(counted),
                                         sql.begin() + static_cast<long>(first), '\n'));
     counted = first;
-    Statement statement;
+    SqlStatement statement;
     statement.sql = sql.substr(first, end - first);
     statement.line = line;
     classify(statement);

@@ -22,7 +22,7 @@ enum class StatementKind {
   copy_from_stdin,
 };
 
-struct Statement {
+struct SqlStatement {
   std::string sql;  ///< from its first word to before its semicolon
   int line = 0;     ///< of its first word, from 1
   StatementKind kind = StatementKind::plain;
@@ -41,7 +41,7 @@ struct SplitError {
 };
 
 struct Split {
-  std::vector<Statement> statements;  ///< empty when there is an error
+  std::vector<SqlStatement> statements;  ///< empty when there is an error
   std::optional<SplitError> error;
 };
 
