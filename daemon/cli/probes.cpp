@@ -7,6 +7,7 @@
 #include "cli/subcommands.h"
 #include "probes/engine/page.h"
 #include "probes/engine/spec.h"
+#include "serve/migration_probe.h"
 #include "serve/targets.h"
 
 namespace pantryd::cli {
@@ -63,6 +64,13 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
       print_rows(metrics, joined(query.labels));
     }
   }
+  const auto migrations = migration_probe();
+  fmt::print(
+      "\n## Probe {}\n\nWhere the schema stands; applies where pantryd has migrated.\n\n"
+      "Every {}, for at most {}; on: primary, standby.\n\n{}",
+      migrations.name, format_duration(migrations.interval), format_duration(migrations.timeout),
+      head);
+  print_rows(migration_metrics(), "");
   const auto backup = backup_probe({});
   fmt::print(
       "\n## Probe {}\n\nFolders of backups that the configuration names.\n\nEvery {}, for at "

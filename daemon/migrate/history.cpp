@@ -39,6 +39,9 @@ CREATE TABLE IF NOT EXISTS pantryd.catalogue_fingerprint (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     recorded_by text NOT NULL DEFAULT session_user
 );
+-- The daemon's role has pg_monitor and nothing else, and shall see where the schema stands.
+GRANT USAGE ON SCHEMA pantryd TO pg_monitor;
+GRANT SELECT ON pantryd.migrations, pantryd.catalogue_fingerprint TO pg_monitor;
 )";
 
 std::string host_name() {

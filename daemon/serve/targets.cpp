@@ -4,6 +4,7 @@
 
 #include "probes/backup/backup_probe.h"
 #include "probes/engine/spec.h"
+#include "serve/migration_probe.h"
 
 namespace pantryd {
 namespace {
@@ -95,6 +96,7 @@ std::vector<std::unique_ptr<probes::Watcher>> make_watchers(const Settings& sett
     probes::WatchedTarget watched;
     watched.name = target.name;
     watched.login = [target] { return target.login(); };
+    watched.server_probes.push_back(migration_probe());
     if (!target.backups.empty()) watched.local_probes.push_back(backup_probe(target.backups));
     out.push_back(std::make_unique<probes::Watcher>(std::move(watched), specs, options, store));
   }

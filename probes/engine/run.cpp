@@ -73,13 +73,6 @@ void add_samples(const QuerySpec& query, const pg::Result& result, ProbeRun& run
   }
 }
 
-Outcome outcome_of(const pg::PgError& error) {
-  if (error.failure() == pg::Failure::timeout) return Outcome::timeout;
-  if (error.sqlstate() == pg::sqlstate::kLockNotAvailable) return Outcome::lock_skipped;
-  if (error.sqlstate() == pg::sqlstate::kQueryCanceled) return Outcome::timeout;
-  return Outcome::error;
-}
-
 }  // namespace
 
 TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
@@ -94,6 +87,13 @@ TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
     out.extensions.emplace(result.text(row, 1));
   }
   return out;
+}
+
+Outcome outcome_of(const pg::PgError& error) {
+  if (error.failure() == pg::Failure::timeout) return Outcome::timeout;
+  if (error.sqlstate() == pg::sqlstate::kLockNotAvailable) return Outcome::lock_skipped;
+  if (error.sqlstate() == pg::sqlstate::kQueryCanceled) return Outcome::timeout;
+  return Outcome::error;
 }
 
 bool applies(const ProbeSpec& spec, const TargetFacts& facts) {

@@ -33,6 +33,9 @@ struct ProbeParameters {
 [[nodiscard]] ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec,
                                  const TargetFacts& facts, const ProbeParameters& parameters);
 
+/// How a run that met this error ended.
+[[nodiscard]] Outcome outcome_of(const pg::PgError& error);
+
 /// True when the probe has something to say about such a server.
 [[nodiscard]] bool applies(const ProbeSpec& spec, const TargetFacts& facts);
 

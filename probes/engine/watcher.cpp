@@ -26,8 +26,9 @@ constexpr auto kStaleMin = std::chrono::seconds(30);
 struct Entry {
   ProbeState state;
   SteadyClock::time_point due;
-  const ProbeSpec* spec = nullptr;  ///< null for a local probe
-  const LocalProbe* local = nullptr;
+  bool needs_server = true;
+  std::function<ProbeRun()>
+      run;  ///< called by the watching thread, with a connection if it needs one
 };
 
 }  // namespace
@@ -38,9 +39,22 @@ class Watcher::Impl {
        WatchOptions options, SnapshotStore& store)
       : target_(std::move(target)), specs_(std::move(specs)), options_(options), store_(store) {
     const auto now = SteadyClock::now();
-    for (const auto& spec : *specs_) add(spec.name, spec.interval, now).spec = &spec;
+    for (const auto& spec : *specs_) {
+      add(spec.name, spec.interval, now).run = [this, &spec] {
+        return run_on_server(spec.timeout, [&] {
+          return run_probe(*connection_, spec, *facts_, options_.parameters);
+        });
+      };
+    }
+    for (const auto& probe : target_.server_probes) {
+      add(probe.name, probe.interval, now).run = [this, &probe] {
+        return run_on_server(probe.timeout, [&] { return run_coded(probe); });
+      };
+    }
     for (const auto& local : target_.local_probes) {
-      add(local.name, local.interval, now).local = &local;
+      auto& entry = add(local.name, local.interval, now);
+      entry.needs_server = false;
+      entry.run = [this, &local] { return run_local(local); };
     }
     publish();
   }
@@ -80,14 +94,14 @@ class Watcher::Impl {
       auto& next = *std::min_element(entries_.begin(), entries_.end(),
                                      [](const auto& a, const auto& b) { return a.due < b.due; });
       if (stop_.wait(Deadline::at(next.due))) return;
-      if (next.spec != nullptr) connect_if_needed();
+      if (next.needs_server) connect_if_needed();
       run(next);
       publish();
       const auto now = SteadyClock::now();
       next.due += next.state.interval;
       // Late is late: a probe that missed its turn does not run twice to catch up.
       if (next.due < now) next.due = now + next.state.interval;
-      if (!up_ && next.spec != nullptr) next.due = std::min(next.due, now + kReconnectPause);
+      if (!up_ && next.needs_server) next.due = std::min(next.due, now + kReconnectPause);
     }
   }
 
@@ -133,23 +147,22 @@ class Watcher::Impl {
 
   void run(Entry& entry) {
     ProbeRun result;
-    if (entry.local != nullptr) {
-      result = run_local(*entry.local);
-    } else if (!up_ || !facts_) {
+    if (entry.needs_server && (!up_ || !facts_)) {
       result.outcome = Outcome::error;
       result.error = down_reason_;
     } else {
-      result = run_on_server(*entry.spec);
+      result = entry.run();
     }
     record(entry.state, std::move(result));
   }
 
-  ProbeRun run_on_server(const ProbeSpec& spec) {
+  template <typename Run>
+  ProbeRun run_on_server(milliseconds timeout, Run run) {
     // The server's own limit is the first defence; ours comes a little later.
     try {
-      const auto limit_ms = fmt::format("{}ms", spec.timeout.count());
+      const auto limit_ms = fmt::format("{}ms", timeout.count());
       connection_->exec("SELECT set_config('statement_timeout', $1, false)",
-                        pg::Params::of(limit_ms), Deadline::in(spec.timeout));
+                        pg::Params::of(limit_ms), Deadline::in(timeout));
     } catch (const Error& error) {
       note_down(error);
       ProbeRun failed;
@@ -157,10 +170,27 @@ class Watcher::Impl {
       failed.error = error.what();
       return failed;
     }
-    auto result = run_probe(*connection_, spec, *facts_, options_.parameters);
+    auto result = run();
     if (connection_->broken() && result.outcome != Outcome::ok) {
       note_down(Error(ExitCode::unreachable, result.error));
     }
+    return result;
+  }
+
+  ProbeRun run_coded(const ServerProbe& probe) {
+    ProbeRun result;
+    const auto began = SteadyClock::now();
+    try {
+      result = probe.run(*connection_, *facts_, Deadline::in(probe.timeout));
+    } catch (const pg::PgError& error) {
+      result.outcome = outcome_of(error);
+      result.error = error.what();
+    } catch (const Error& error) {
+      result.outcome = Outcome::error;
+      result.error = error.what();
+    }
+    result.duration =
+        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
     return result;
   }
 

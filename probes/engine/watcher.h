@@ -24,6 +24,15 @@ struct LocalProbe {
   std::function<ProbeRun(Deadline)> run;
 };
 
+/// A probe that needs a connection and cannot be said in SQL alone.
+struct ServerProbe {
+  std::string name;
+  std::chrono::milliseconds interval{30'000};
+  std::chrono::milliseconds timeout{5'000};
+  /// May throw PgError; the watcher makes an outcome of it.
+  std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run;
+};
+
 struct WatchOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds lock_timeout{100};
@@ -34,6 +43,7 @@ struct WatchedTarget {
   std::string name;
   std::function<pg::Conninfo()> login;  ///< asked at each connect, so that a password may rotate
   std::vector<LocalProbe> local_probes;
+  std::vector<ServerProbe> server_probes;
 };
 
 class Watcher {

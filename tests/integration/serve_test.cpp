@@ -125,6 +125,33 @@ TEST(ServeTest, ProbesThatDoNotFitARoleAreNotErrors) {
               testing::Not(HasSubstr("} 1\n")));
 }
 
+TEST(ServeTest, MigrationsAreToldToARoleThatHasOnlyPgMonitor) {
+  auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(10)),
+                                       {.application_name = "serve_test"});
+  ASSERT_TRUE(testing_support::run_binary(
+                  PANTRYD_BINARY, {"migrate", "up", "--dsn", shared_sandbox().primary().reveal()})
+                  .ok());
+  admin.exec_script(
+      "CREATE ROLE watcher LOGIN PASSWORD 'watching'; GRANT pg_monitor TO watcher; "
+      "ALTER TABLE users ADD COLUMN by_hand int",
+      Deadline::in(seconds(10)));
+  const auto dsn = shared_sandbox()
+                       .primary()
+                       .with("passfile", "")
+                       .with("user", "watcher")
+                       .with("password", "watching");
+  const auto result = testing_support::run_binary(
+      "sh", {"-c", "exec \"$0\" metrics --dsn \"$1\" | grep -E '^pantryd_(migrations|catalogue)'",
+             PANTRYD_BINARY, dsn.reveal()});
+  EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_version{target=\"main\"} 6\n"));
+  EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_pending{target=\"main\"} 0\n"));
+  EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_running{target=\"main\"} 0\n"));
+  EXPECT_THAT(result.output, HasSubstr("pantryd_catalogue_drift{target=\"main\"} 1\n"))
+      << "the column that was added by hand";
+  admin.exec_script("ALTER TABLE users DROP COLUMN by_hand; DROP ROLE watcher",
+                    Deadline::in(seconds(10)));
+}
+
 TEST(ServeTest, OneTargetAloneAndUnknownOnes) {
   Daemon daemon;
   const auto page = get(daemon.url("/probe?target=standby"));

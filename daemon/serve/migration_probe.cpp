@@ -1,0 +1,137 @@
+#include "serve/migration_probe.h"
+
+#include <algorithm>
+#include <map>
+
+#include "migrate/drift.h"
+#include "migrate/files.h"
+#include "migrate/session_lock.h"
+#include "migrate/status.h"
+
+namespace pantryd {
+namespace {
+
+using probes::MetricType;
+using probes::Outcome;
+
+/// The session that holds the runner's lock in this database, if there is one.
+constexpr const char* kRunner =
+    "SELECT coalesce(extract(epoch FROM clock_timestamp() - a.query_start), 0), "
+    "(a.wait_event_type = 'Lock')::int "
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
+    "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295) "
+    "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+
+/// Collects samples by the names of migration_metrics().
+class Samples {
+ public:
+  Samples() {
+    for (auto& info : migration_metrics()) {
+      const auto name = info.name;
+      infos_[name] = std::make_shared<const probes::MetricInfo>(std::move(info));
+    }
+  }
+  void add(const std::string& name, double value) {
+    samples_.push_back({infos_.at(name), {}, value});
+  }
+  std::vector<probes::Sample> take() { return std::move(samples_); }
+
+ private:
+  std::map<std::string, std::shared_ptr<const probes::MetricInfo>> infos_;
+  std::vector<probes::Sample> samples_;
+};
+
+void add_status(const std::vector<migrate::StatusRow>& rows, Samples& samples) {
+  std::int64_t version = 0;
+  std::int64_t pending = 0;
+  std::int64_t misfits = 0;
+  std::int64_t half_done = 0;
+  const migrate::HistoryRow* last = nullptr;
+  for (const auto& row : rows) {
+    const bool edited = row.state == migrate::MigrationState::edited ||
+                        row.state == migrate::MigrationState::missing_file ||
+                        row.state == migrate::MigrationState::out_of_order;
+    misfits += edited ? 1 : 0;
+    pending += migrate::is_pending(row.state) ? 1 : 0;
+    half_done += row.state == migrate::MigrationState::half_done ? 1 : 0;
+    if (!row.history || row.history->state != "done") continue;
+    version = std::max(version, row.version);
+    if (last == nullptr || row.history->finished_at > last->finished_at) last = &*row.history;
+  }
+  samples.add("pantryd_migrations_version", static_cast<double>(version));
+  samples.add("pantryd_migrations_pending", static_cast<double>(pending));
+  samples.add("pantryd_migrations_half_done", static_cast<double>(half_done));
+  samples.add("pantryd_migrations_misfit", static_cast<double>(misfits));
+  if (last == nullptr) return;
+  samples.add("pantryd_migrations_last_duration_seconds",
+              static_cast<double>(last->duration_ms) / 1000);
+  samples.add("pantryd_migrations_last_attempts", last->attempts);
+}
+
+void add_runner(pg::Connection& connection, Deadline deadline, Samples& samples) {
+  const auto runner = connection.exec(kRunner, pg::Params::of(migrate::kLockKey), deadline);
+  samples.add("pantryd_migrations_running", runner.empty() ? 0 : 1);
+  samples.add("pantryd_migrations_statement_age_seconds",
+              runner.empty() ? 0 : runner.maybe_f64(0, 0).value_or(0));
+  samples.add("pantryd_migrations_lock_waiting",
+              runner.empty() ? 0 : runner.maybe_f64(0, 1).value_or(0));
+}
+
+void add_drift(const migrate::CatalogueDrift& drift, Samples& samples) {
+  using State = migrate::CatalogueDrift::State;
+  // Where it cannot be told there is no series: absence is not "no drift".
+  if (drift.state != State::same && drift.state != State::drifted) return;
+  samples.add("pantryd_catalogue_drift",
+              static_cast<double>(drift.added.size() + drift.removed.size()));
+}
+
+}  // namespace
+
+std::vector<probes::MetricInfo> migration_metrics() {
+  return {
+      {"pantryd_migrations_version", MetricType::gauge, "Number of the newest applied migration."},
+      {"pantryd_migrations_pending", MetricType::gauge,
+       "Migrations in this binary that are not applied."},
+      {"pantryd_migrations_half_done", MetricType::gauge,
+       "Migrations without a transaction that stopped on the way; migrate up resumes them."},
+      {"pantryd_migrations_misfit", MetricType::gauge,
+       "Applied migrations whose file was edited or is missing, and pending ones out of order."},
+      {"pantryd_migrations_last_duration_seconds", MetricType::gauge,
+       "How long the migration that was applied last took."},
+      {"pantryd_migrations_last_attempts", MetricType::gauge,
+       "Attempts that it needed; more than 1 means that it waited for locks."},
+      {"pantryd_migrations_running", MetricType::gauge, "1 while a runner holds its lock."},
+      {"pantryd_migrations_statement_age_seconds", MetricType::gauge,
+       "Age of the runner's statement; 0 when none runs."},
+      {"pantryd_migrations_lock_waiting", MetricType::gauge,
+       "1 while the runner waits for a lock."},
+      {"pantryd_catalogue_drift", MetricType::gauge,
+       "Objects that differ from what the last migration left: changes by hand. Absent where it "
+       "cannot be told."},
+  };
+}
+
+probes::ServerProbe migration_probe() {
+  probes::ServerProbe out;
+  out.name = "migrations";
+  out.run = [](pg::Connection& connection, const probes::TargetFacts&, Deadline deadline) {
+    probes::ProbeRun run;
+    if (migrate::read_history(connection, deadline).empty()) {
+      run.outcome = Outcome::not_applicable;
+      return run;
+    }
+    Samples samples;
+    const auto files = migrate::embedded_migrations();
+    const auto rows = migrate::status(connection, files, deadline);
+    run.rows = static_cast<std::int64_t>(rows.size());
+    add_status(rows, samples);
+    add_runner(connection, deadline, samples);
+    add_drift(migrate::compare_catalogue(connection, deadline), samples);
+    run.samples = samples.take();
+    return run;
+  };
+  return out;
+}
+
+}  // namespace pantryd
