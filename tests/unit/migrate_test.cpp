@@ -124,16 +124,15 @@ TEST(SplitTest, CommandsOfPsqlAndDataOfCopyAreToldApartFromSyntaxErrors) {
 }
 
 TEST(SplitTest, SyntaxNewerThanTheParserIsSentWholeToANewerServerAndOnlyInATransaction) {
-  const std::string sql =
-      "SELECT 1;\nMERGE INTO t USING s ON a = b WHEN MATCHED THEN DELETE "
-      "RETURNING *;\n";
+  // Of no version yet: Debian 12 packages the parser of 15 and Debian 13 that of 17.
+  const std::string sql = "SELECT 1;\nCREATE FUTURE THING t;\n";
   const auto plain = parse_file("1_x.sql", "-- migrate:up\n" + sql);
   const auto outside = parse_file("1_x.sql", "-- migrate:no-transaction\n-- migrate:up\n" + sql);
-  const auto task = prepare_task(plain, Direction::up, std::nullopt, 170002);
+  const auto task = prepare_task(plain, Direction::up, std::nullopt, 990002);
   ASSERT_EQ(task.statements.size(), 1U);
   EXPECT_EQ(task.statements[0].sql, plain.up);
   EXPECT_THROW((void)prepare_task(plain, Direction::up, std::nullopt, 150018), Error);
-  EXPECT_THROW((void)prepare_task(outside, Direction::up, std::nullopt, 170002), Error);
+  EXPECT_THROW((void)prepare_task(outside, Direction::up, std::nullopt, 990002), Error);
 }
 
 TEST(LadderTest, TheLockTimeoutClimbsToItsLimitAndPausesAreLongerThanTheWait) {
