@@ -111,7 +111,10 @@ class BackupToolsTest : public testing::Test {
     if (!child.running()) return false;
     if (looked) {
       const auto found = probe.look(Deadline::in(seconds(10)));
-      EXPECT_EQ(found.newest_state(), BackupState::running);
+      // Whether two looks a few milliseconds apart see it grow is for the clock to say; the unit
+      // tests pin that down with files of their own. What matters here: it is never taken for good.
+      EXPECT_TRUE(found.newest_state() == BackupState::running ||
+                  found.newest_state() == BackupState::partial);
       EXPECT_EQ(found.newest_good(), nullptr);
     }
     child.signal(SIGKILL);
