@@ -23,7 +23,7 @@ po::options_description load_options() {
       "connections", po::value<std::int64_t>()->default_value(10), "of the pool")(
       "duration", text("30s"), "of the measured part")("warmup", text("5s"), "before it")(
       "mode", text("faithful"), "faithful: a round trip a statement; pipelined: together")(
-      "workload", text(""), "YAML file; default: the grocery workload in this binary")(
+      "workload", text(""), "grocery (the default), grocery-improved, or a YAML file")(
       "only", text(""), "one operation of the workload alone")(
       "out", text(""), "also write the result as JSON to this file")(
       "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(

@@ -29,7 +29,7 @@ constexpr auto kWarmup = seconds(3);
 constexpr double kShareMin = 0.02;  // of the paced operations, for each kind
 constexpr std::int64_t kClaimedProducts = 1'000'000;
 constexpr std::int64_t kClaimedSales = 10'000'000;
-constexpr std::int64_t kLastVersionAsBuilt = 6;
+constexpr std::int64_t kLastVersionAsBuilt = 6;  // the application's own six
 
 struct Budget {
   milliseconds paced;
@@ -107,8 +107,11 @@ void seed_to_scale(const pg::Conninfo& where, double scale, const StopFlag* stop
 
 class LoadStages {
  public:
-  LoadStages(const Context& context, pg::Conninfo where, Budget budget)
-      : context_(context), where_(std::move(where)), budget_(budget) {}
+  LoadStages(const Context& context, pg::Conninfo where, Budget budget, loadgen::Workload workload)
+      : context_(context),
+        where_(std::move(where)),
+        budget_(budget),
+        workload_(std::move(workload)) {}
 
   /// A closed loop of a few users, so that a slow operation queues behind nothing but itself; and
   /// a rare operation comes up often enough to be seen.
@@ -134,9 +137,10 @@ class LoadStages {
   }
 
  private:
-  static loadgen::LoadOptions common(std::optional<double> rate, milliseconds duration) {
+  [[nodiscard]] loadgen::LoadOptions common(std::optional<double> rate,
+                                            milliseconds duration) const {
     loadgen::LoadOptions options;
-    options.workload = loadgen::load_workload("");
+    options.workload = workload_;
     options.rate_per_s = rate;
     options.duration = duration;
     options.warmup = kWarmup;
@@ -154,6 +158,7 @@ class LoadStages {
   const Context& context_;
   pg::Conninfo where_;
   Budget budget_;
+  loadgen::Workload workload_;
 };
 
 int exit_code_of(loadgen::Verdict verdict) {
@@ -181,6 +186,8 @@ int run_validate(const Context& context, const Arguments& arguments) {
       "scale", po::value<double>(),
       "first seed this share of a million products and ten million sales")(
       "schema", po::value<std::string>(), "as-built or current: refuse to validate another schema")(
+      "workload", po::value<std::string>(),
+      "as for load run; default: grocery, or grocery-improved with --schema current")(
       "budget", po::value<std::string>()->default_value("60s"), "time for the loads")(
       "out", po::value<std::string>()->default_value(""), "folder for the report");
   const auto values = parse("validate [--claims FILE] [--scale S] [--budget T] [--out DIR]",
@@ -196,8 +203,10 @@ int run_validate(const Context& context, const Arguments& arguments) {
   const auto& primary = primary_target(settings, look_once(settings, context.stop));
   const auto where = primary.login();
   sheet.target = where.display();
+  std::string workload = "grocery";
   if (values->count("schema") > 0) {
     const auto schema = (*values)["schema"].as<std::string>();
+    if (schema == "current") workload = "grocery-improved";
     if (schema != "as-built" && schema != "current") {
       throw Error(ExitCode::usage, fmt::format("--schema {} is unknown", schema),
                   "It is as-built or current.");
@@ -212,7 +221,8 @@ int run_validate(const Context& context, const Arguments& arguments) {
     seed_to_scale(where, scale, context.stop);
   }
 
-  const LoadStages stages(context, where, budget);
+  if (values->count("workload") > 0) workload = (*values)["workload"].as<std::string>();
+  const LoadStages stages(context, where, budget, loadgen::load_workload(workload));
   const auto* throughput = find_claim(claims, Check::throughput);
   const auto* users = find_claim(claims, Check::users);
   loadgen::Evidence evidence;

@@ -22,7 +22,7 @@ line(text) AS (
                      WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
                      WHEN 'c' THEN 'composite type' ELSE relkind::text END,
                 n, pg_get_userbyid(relowner), CASE WHEN relpersistence = 'u' THEN ' unlogged' END,
-                ' options ' || reloptions::text, ' acl ' || relacl::text,
+                ' options ' || reloptions::text, ' acl ' || nullif(relacl::text, acldefault('r', relowner)::text),
                 CASE WHEN relrowsecurity THEN ' row security' END,
                 CASE WHEN relforcerowsecurity THEN ' forced' END,
                 CASE WHEN relkind = 'p' THEN ' partition by ' || pg_get_partkeydef(oid) END,
@@ -51,7 +51,8 @@ line(text) AS (
   SELECT format('view %s as %s', n, pg_get_viewdef(oid)) FROM rel WHERE relkind IN ('v', 'm')
   UNION ALL
   SELECT format('sequence %s owner %s acl %s type %s start %s step %s min %s max %s cache %s%s',
-                rel.n, pg_get_userbyid(rel.relowner), rel.relacl, s.seqtypid::regtype, s.seqstart,
+                rel.n, pg_get_userbyid(rel.relowner), nullif(rel.relacl::text, acldefault('s', rel.relowner)::text),
+                s.seqtypid::regtype, s.seqstart,
                 s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
                 CASE WHEN s.seqcycle THEN ' cycle' END)
   FROM pg_sequence s JOIN rel ON rel.oid = s.seqrelid
@@ -87,7 +88,8 @@ line(text) AS (
   FROM pg_statistic_ext e JOIN ns ON e.stxnamespace = ns.oid
   UNION ALL
   SELECT format('function %s(%s) owner %s acl %s %s', p.proname,
-                pg_get_function_identity_arguments(p.oid), pg_get_userbyid(p.proowner), p.proacl,
+                pg_get_function_identity_arguments(p.oid), pg_get_userbyid(p.proowner),
+                nullif(p.proacl::text, acldefault('f', p.proowner)::text),
                 CASE WHEN p.prokind = 'a'
                      THEN 'aggregate ' || (SELECT format('%s %s %s %s', g.aggtransfn, g.aggfinalfn,
                             g.aggtranstype::regtype, g.agginitval)
@@ -98,7 +100,8 @@ line(text) AS (
                     WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
   UNION ALL
   SELECT format('type %I kind %s owner %s acl %s%s%s', t.typname, t.typtype,
-                pg_get_userbyid(t.typowner), t.typacl,
+                pg_get_userbyid(t.typowner),
+                nullif(t.typacl::text, acldefault('T', t.typowner)::text),
                 ' labels ' || (SELECT string_agg(quote_literal(e.enumlabel), ','
                                                  ORDER BY e.enumsortorder)
                                FROM pg_enum e WHERE e.enumtypid = t.oid),

@@ -164,7 +164,8 @@ Result Connection::finish(Deadline deadline, std::string_view what) {
                               state_->where.display(), what, message),
                   "Look whether the server was restarted or the session was terminated.");
   }
-  throw PgError(Failure::statement, code, fmt::format("{} failed: {} ({})", what, message, code));
+  throw PgError(Failure::statement, code, fmt::format("{} failed: {} ({})", what, message, code),
+                state_->where.mask(failed->error_hint()));
 }
 
 Result Connection::exec(const std::string& sql, const Params& params, Deadline deadline) {

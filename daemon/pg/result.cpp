@@ -136,4 +136,9 @@ std::string Result::error_message() const {
   return one_line(primary != nullptr ? primary : PQresultErrorMessage(result_.get()));
 }
 
+std::string Result::error_hint() const {
+  const char* hint = PQresultErrorField(result_.get(), PG_DIAG_MESSAGE_HINT);
+  return hint != nullptr ? one_line(hint) : std::string();
+}
+
 }  // namespace pantryd::pg

@@ -77,6 +77,7 @@ class Result {
   [[nodiscard]] bool failed() const;
   [[nodiscard]] std::string sqlstate() const;
   [[nodiscard]] std::string error_message() const;  ///< primary message, one line
+  [[nodiscard]] std::string error_hint() const;     ///< the server's own, one line; often empty
 
  private:
   std::shared_ptr<pg_result> result_;

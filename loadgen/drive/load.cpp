@@ -170,6 +170,11 @@ std::int64_t LoadResult::completed() const {
   for (const auto& each : operations) sum += each.totals.completed;
   return sum;
 }
+std::int64_t LoadResult::refused() const {
+  std::int64_t sum = 0;
+  for (const auto& each : operations) sum += each.totals.refused;
+  return sum;
+}
 std::int64_t LoadResult::errors() const {
   std::int64_t sum = 0;
   for (const auto& each : operations) sum += each.totals.errors;

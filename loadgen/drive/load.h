@@ -65,6 +65,7 @@ struct LoadResult {
 
   [[nodiscard]] std::int64_t offered() const;
   [[nodiscard]] std::int64_t completed() const;
+  [[nodiscard]] std::int64_t refused() const;
   [[nodiscard]] std::int64_t errors() const;
   [[nodiscard]] std::int64_t not_started() const;
   [[nodiscard]] double completed_per_s() const;

@@ -3,6 +3,8 @@
 // connection is good), or lose() or time_out() (it is made anew).
 #include <sys/epoll.h>
 
+#include <algorithm>
+
 #include "loadgen/drive/reactor.h"
 #include "pg/sqlstate.h"
 
@@ -165,6 +167,11 @@ void Reactor::finish_failed(int slot) {
     values_.draw(workload_.operations[self.arrival.operation],
                  mix64(options_.seed, self.arrival.number, 4U), self.values);
     return send_next(slot);
+  }
+  const auto& refusals = workload_.operations[self.arrival.operation].refusals;
+  if (std::find(refusals.begin(), refusals.end(), self.error_code) != refusals.end()) {
+    if (measured(self.arrival)) ++operation.refused;
+    return finish_ok(slot);
   }
   count_error(self);
   --running_;

@@ -13,6 +13,7 @@ constexpr std::size_t kCodesMax = 100;
 void OperationTotals::merge(const OperationTotals& other) {
   offered += other.offered;
   completed += other.completed;
+  refused += other.refused;
   errors += other.errors;
   not_started += other.not_started;
   retries += other.retries;

@@ -15,9 +15,10 @@ namespace pantryd::loadgen {
 /// One kind of operation, in the measured part of the run.
 /// offered = completed + errors + not_started, always.
 struct OperationTotals {
-  std::int64_t offered = 0;      ///< arrivals whose intended start lies in the measured part
-  std::int64_t completed = 0;    ///< done, and as expected
-  std::int64_t errors = 0;       ///< refused, lost, timed out, wrong number of rows
+  std::int64_t offered = 0;    ///< arrivals whose intended start lies in the measured part
+  std::int64_t completed = 0;  ///< done, and as expected
+  std::int64_t refused = 0;    ///< of the completed ones: the database turned it down as it should
+  std::int64_t errors = 0;     ///< failed, lost, timed out, wrong number of rows
   std::int64_t not_started = 0;  ///< still waiting when the run ended, or beyond the backlog
   std::int64_t retries = 0;      ///< attempts after 40001 or 40P01, hidden in no latency
   std::int64_t over_slo = 0;     ///< completed, but later than the SLO

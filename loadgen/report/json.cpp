@@ -20,6 +20,7 @@ Json operation_json(const OperationResult& operation) {
   Json out = {{"name", operation.name},
               {"offered", totals.offered},
               {"completed", totals.completed},
+              {"refused", totals.refused},
               {"errors", totals.errors},
               {"not_started", totals.not_started},
               {"retries", totals.retries},
@@ -86,6 +87,7 @@ std::string LoadResult::to_json() const {
   out["measured_s"] = totals.client.measured_s;
   out["offered"] = offered();
   out["completed"] = completed();
+  out["refused"] = refused();
   out["errors"] = errors();
   out["not_started"] = not_started();
   out["completed_per_s"] = completed_per_s();

@@ -62,6 +62,10 @@ std::string LoadResult::to_text() const {
   out +=
       fmt::format("{:.1f} operations/s done; {} offered = {} done + {} errors + {} not started\n",
                   completed_per_s(), offered(), completed(), errors(), not_started());
+  if (refused() > 0) {
+    out += fmt::format("{} of those done were turned down by the database, as they should be\n",
+                       refused());
+  }
   out += client_line(*this);
   for (const auto& [code, entry] : totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);

@@ -118,7 +118,8 @@ class Parser {
   }
 
   void operation(const YAML::Node& node) {
-    need_map(node, {"name", "weight", "slo", "transaction", "let", "steps"}, "an operation");
+    need_map(node, {"name", "weight", "slo", "transaction", "refusals", "let", "steps"},
+             "an operation");
     operation_ = {};
     names_.clear();
     operation_.name = scalar(required(node, "name"));
@@ -128,6 +129,7 @@ class Parser {
     operation_.weight = number(required(node, "weight"), 1e-6, 1e6);
     if (node["slo"]) slo(node["slo"]);
     if (node["transaction"]) operation_.transaction = boolean(node["transaction"]);
+    if (node["refusals"]) refusals(node["refusals"]);
     if (node["let"]) {
       if (!node["let"].IsMap()) fail(node["let"], "let must be a map of names to generators");
       for (const auto& entry : node["let"]) let(entry.first, entry.second);
@@ -146,6 +148,20 @@ class Parser {
     const auto text = scalar(node);
     if (text != "true" && text != "false") fail(node, "true or false is wanted here");
     return text == "true";
+  }
+
+  void refusals(const YAML::Node& node) {
+    if (!node.IsSequence()) fail(node, "refusals must be a list of SQLSTATEs");
+    for (const auto& each : node) {
+      const auto code = scalar(each);
+      const bool letters_and_digits = std::all_of(code.begin(), code.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
+      });
+      if (code.size() != 5 || !letters_and_digits) {
+        fail(each, fmt::format("\"{}\" is no SQLSTATE: five digits and capitals", code));
+      }
+      operation_.refusals.push_back(code);
+    }
   }
 
   void slo(const YAML::Node& node) {

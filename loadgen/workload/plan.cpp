@@ -10,17 +10,16 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr const char* kDefaultName = "workloads/grocery.yaml";
+constexpr const char* kDefaultName = "grocery";
 
 }  // namespace
 
-Workload load_workload(const std::string& path) {
-  if (!path.empty()) return parse_workload(read_file(path), path);
+Workload load_workload(const std::string& name) {
+  const auto built_in = fmt::format("workloads/{}.yaml", name.empty() ? kDefaultName : name);
   for (const auto& file : embedded::config()) {
-    if (file.name == kDefaultName) return parse_workload(std::string(file.content), kDefaultName);
+    if (file.name == built_in) return parse_workload(std::string(file.content), built_in);
   }
-  throw Error(ExitCode::failed, "this build has no built-in workload",
-              "Give one: --workload FILE.");
+  return parse_workload(read_file(name), name);
 }
 
 std::string statement_name(int statement) {

@@ -79,6 +79,9 @@ struct Operation {
   double weight = 0;
   std::optional<std::chrono::microseconds> slo_p99;
   bool transaction = false;
+  /// SQLSTATEs by which the database turns an operation down as it should (the last piece is gone):
+  /// rolled back and done, and counted as refused.
+  std::vector<std::string> refusals;
   std::vector<Variable> variables;
   std::vector<Step> steps;  ///< with BEGIN and COMMIT, when it is a transaction
 };
@@ -100,7 +103,7 @@ struct Workload {
 /// Unknown keys, unknown names and values out of range are errors. docs/load-testing.md has the
 /// form; config/workloads/grocery.yaml is the example.
 [[nodiscard]] Workload parse_workload(const std::string& text, const std::string& source);
-/// The file, or the built-in grocery workload when `path` is empty.
-[[nodiscard]] Workload load_workload(const std::string& path);
+/// A built-in one by its name ("grocery", "grocery-improved"), else a file. Empty: grocery.
+[[nodiscard]] Workload load_workload(const std::string& name);
 
 }  // namespace pantryd::loadgen

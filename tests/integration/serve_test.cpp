@@ -143,7 +143,7 @@ TEST(ServeTest, MigrationsAreToldToARoleThatHasOnlyPgMonitor) {
   const auto result = testing_support::run_binary(
       "sh", {"-c", "exec \"$0\" metrics --dsn \"$1\" | grep -E '^pantryd_(migrations|catalogue)'",
              PANTRYD_BINARY, dsn.reveal()});
-  EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_version{target=\"main\"} 6\n"));
+  EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_version{target=\"main\"} 17\n"));
   EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_pending{target=\"main\"} 0\n"));
   EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_running{target=\"main\"} 0\n"));
   EXPECT_THAT(result.output, HasSubstr("pantryd_catalogue_drift{target=\"main\"} 1\n"))
