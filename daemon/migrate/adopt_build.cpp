@@ -58,11 +58,17 @@ class ScratchDatabase {
                              Deadline::in(kDatabaseLimit));
   }
   ~ScratchDatabase() {
+    auto& ours = session_.connection;
+    const auto* stop = session_.options.stop;
+    const bool interrupted = stop != nullptr && stop->requested();
     try {
-      // Ours may be broken, or ended by Ctrl-C.
-      auto connection =
-          pg::Connection::connect(session_.connection.conninfo(), Deadline::in(kConnectLimit));
-      drop(connection, name_);
+      if (!interrupted && !ours.broken() && ours.make_idle(soon())) {
+        drop(ours, name_);
+        (void)ours.take_notices();
+        return;
+      }
+      auto other = pg::Connection::connect(ours.conninfo(), Deadline::in(kConnectLimit));
+      drop(other, name_);
     } catch (const std::exception& error) {
       log::warn("the scratch database {} is left behind, the next adoption drops it: {}", name_,
                 error.what());
@@ -210,8 +216,10 @@ Built build(Session& session, const std::vector<Migration>& files) {
   try {
     return {made_in_database(session, files), "database"};
   } catch (const pg::PgError& error) {
-    // pg_hba.conf may let this role into the one database only.
-    if (error.failure() != pg::Failure::refused) throw;
+    // pg_hba.conf may let this role into the one database only, and on few connections.
+    const auto failure = error.failure();
+    if (failure != pg::Failure::refused && failure != pg::Failure::too_many) throw;
+    log::warn("built in a schema, for the scratch database cannot be used: {}", error.what());
     return build_in_schema(session, files, "the server does not let it into another database");
   }
 }
