@@ -122,7 +122,8 @@ void warn_of_owners(pg::Connection& connection, std::vector<std::string>& warnin
   const auto rows = connection.exec(
       "SELECT pg_catalog.pg_get_userbyid(relowner), count(*), current_user "
       "FROM pg_catalog.pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN "
-      "('r', 'p', 'v', 'm') AND NOT pg_catalog.pg_has_role(relowner, 'USAGE') "
+      "('r', 'p', 'v', 'm') AND relname NOT IN ('knex_migrations', 'knex_migrations_lock') "
+      "AND NOT pg_catalog.pg_has_role(relowner, 'USAGE') "
       "GROUP BY 1 ORDER BY 1 LIMIT 5",
       soon());
   for (int i = 0; i < rows.rows(); ++i) {

@@ -192,6 +192,19 @@ TEST(MigrateAdoptRaceTest, ARoleThatIsNotLetIntoTheScratchDatabaseBuildsInASchem
   EXPECT_EQ(scratch_left(shared_sandbox().primary()), "0");
 }
 
+TEST(MigrateAdoptRaceTest, ARoleThatCannotChangeTheTablesIsWarned) {
+  const auto owner = owned_database("not_owner", "NOCREATEDB");
+  connect(shared_sandbox().primary())
+      .exec("CREATE ROLE till_other LOGIN PASSWORD 'till' NOCREATEDB", soon());
+  connect(owner).exec_script(
+      "GRANT SELECT, UPDATE ON knex_migrations, knex_migrations_lock TO till_other; "
+      "GRANT CREATE ON DATABASE not_owner TO till_other",
+      soon());
+  const auto other = owner.with("user", "till_other");
+  EXPECT_THAT(told(pantryd_run(kAdopt, other)),
+              AllOf(StartsWith("0\n"), HasSubstr("warning: 6 tables belong to till_not_owner")));
+}
+
 TEST(MigrateAdoptRaceTest, WhereTheFilesCanBeBuiltNowhereTheMissingRightIsNamed) {
   const auto where = owned_database("nowhere", "NOCREATEDB");
   Files files;
