@@ -117,11 +117,12 @@ void print_text(const Adoption& adoption) {
                 "Write each as NNN_name.sql with Knex's number and name, and name their folder "
                 "with --dir.");
   }
-  throw Error(ExitCode::drift,
-              fmt::format("the database is not what its migrations make: {} differences (- made by "
-                          "them, + found); nothing was recorded",
-                          objects),
-              "Change the database or the files until they agree, then run the command again.");
+  throw Error(
+      ExitCode::drift,
+      fmt::format("the database is not what its migrations make: {} difference{} (- made by "
+                  "them, + found); nothing was recorded",
+                  objects, objects == 1 ? "" : "s"),
+      "Change the database or the files until they agree, then run the command again.");
 }
 
 int adopt(const Context& context, const po::variables_map& values,
