@@ -11,6 +11,7 @@ std::span<const Command> commands() {
       Command{"config show", "show the settings in force, secrets left out", run_config_show},
       Command{"load run", "drive the grocery workload and judge its response times", run_load_run},
       Command{"metrics", "one collection to standard output, Prometheus text", run_metrics},
+      Command{"migrate adopt", "take over a database that Knex made", run_migrate_adopt},
       Command{"migrate down", "undo the newest migration, or all above --to", run_migrate_down},
       Command{"migrate lint", "tell what in a migration would hurt a live database",
               run_migrate_lint},

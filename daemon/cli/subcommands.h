@@ -15,6 +15,7 @@ int run_config_check(const Context& context, const Arguments& arguments);
 int run_config_show(const Context& context, const Arguments& arguments);
 int run_load_run(const Context& context, const Arguments& arguments);
 int run_metrics(const Context& context, const Arguments& arguments);
+int run_migrate_adopt(const Context& context, const Arguments& arguments);
 int run_migrate_down(const Context& context, const Arguments& arguments);
 int run_migrate_lint(const Context& context, const Arguments& arguments);
 int run_migrate_status(const Context& context, const Arguments& arguments);

@@ -1,28 +1,42 @@
-// Private to drift.cpp: the catalogue of schema public as lines of text. Run with an empty
-// search_path, so that names are written in full whatever the session has set.
+// Private to drift.cpp: the catalogue of schema $1 as lines of text. Run with an empty search_path,
+// so that names are written in full whatever the session has set.
+//
+// Between \x01 and \x02 stand owners and grants, which are no work of a migration's statements;
+// between \x03 and \x04 what only the proof of an adoption compares. The tables in which Knex keeps
+// its own state are left out, and what belongs to them: it may write there as long as it lives.
 #pragma once
 
 namespace pantryd::migrate {
 
 inline constexpr const char* kCatalogueQuery = R"(
-WITH ns AS (SELECT oid FROM pg_namespace WHERE nspname = 'public'),
+WITH ns AS (SELECT oid FROM pg_namespace WHERE nspname = $1),
 foreign_members AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e'),
+knex_table AS (
+  SELECT c.oid FROM pg_class c JOIN ns ON c.relnamespace = ns.oid
+  WHERE c.relname IN ('knex_migrations', 'knex_migrations_lock') AND c.relkind IN ('r', 'p')),
+knex AS (
+  SELECT oid FROM knex_table UNION ALL
+  SELECT objid FROM pg_depend d JOIN knex_table k ON k.oid = d.refobjid
+  WHERE d.classid = 'pg_class'::regclass AND d.refclassid = 'pg_class'::regclass
+    AND d.deptype IN ('a', 'i')),
 rel AS (
   SELECT c.*, format('%I', c.relname) AS n FROM pg_class c JOIN ns ON c.relnamespace = ns.oid
-  WHERE NOT EXISTS (SELECT 1 FROM foreign_members m
+  WHERE c.oid NOT IN (SELECT oid FROM knex)
+    AND NOT EXISTS (SELECT 1 FROM foreign_members m
                     WHERE m.classid = 'pg_class'::regclass AND m.objid = c.oid)),
 line(text) AS (
-  SELECT format('schema public owner %s acl %s', pg_get_userbyid(nspowner), nspacl)
-  FROM pg_namespace WHERE nspname = 'public'
+  SELECT format(E'schema public\x01 owner %s acl %s\x02', pg_get_userbyid(nspowner), nspacl)
+  FROM pg_namespace WHERE nspname = $1
   UNION ALL SELECT format('extension %s in %s', extname, extnamespace::regnamespace)
   FROM pg_extension
   UNION ALL
-  SELECT format('%s %s owner %s%s%s%s%s%s%s%s',
+  SELECT format(E'%s %s\x01 owner %s\x02%s%s%s%s%s%s%s',
                 CASE relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' WHEN 'v' THEN 'view'
                      WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
                      WHEN 'c' THEN 'composite type' ELSE relkind::text END,
                 n, pg_get_userbyid(relowner), CASE WHEN relpersistence = 'u' THEN ' unlogged' END,
-                ' options ' || reloptions::text, ' acl ' || nullif(relacl::text, acldefault('r', relowner)::text),
+                ' options ' || reloptions::text, E'\x01 acl ' || nullif(relacl::text, acldefault('r', relowner)::text)
+                  || E'\x02',
                 CASE WHEN relrowsecurity THEN ' row security' END,
                 CASE WHEN relforcerowsecurity THEN ' forced' END,
                 CASE WHEN relkind = 'p' THEN ' partition by ' || pg_get_partkeydef(oid) END,
@@ -32,7 +46,7 @@ line(text) AS (
   SELECT format('table %s inherits %s', rel.n, i.inhparent::regclass)
   FROM pg_inherits i JOIN rel ON rel.oid = i.inhrelid WHERE rel.relkind IN ('r', 'p', 'f')
   UNION ALL
-  SELECT format('column %s.%I %s%s%s%s%s%s%s%s%s%s', rel.n, a.attname,
+  SELECT format('column %s.%I %s%s%s%s%s%s%s%s%s%s%s', rel.n, a.attname,
                 format_type(a.atttypid, a.atttypmod),
                 CASE WHEN a.attnotnull THEN ' not null' END,
                 CASE WHEN a.attgenerated = '' THEN ' default ' ELSE ' generated ' END
@@ -42,7 +56,9 @@ line(text) AS (
                 ' storage ' || nullif(a.attstorage, t.typstorage)::text,
                 ' compression ' || nullif(a.attcompression::text, ''),
                 ' statistics ' || nullif(coalesce(a.attstattarget, -1), -1),
-                ' options ' || a.attoptions::text, ' acl ' || a.attacl::text)
+                ' options ' || a.attoptions::text, E'\x01 acl ' || a.attacl::text || E'\x02',
+                E'\x03 after ' || lag(a.attname) OVER (PARTITION BY a.attrelid ORDER BY a.attnum)
+                  || E'\x04')
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid
   LEFT JOIN pg_attrdef d ON d.adrelid = rel.oid AND d.adnum = a.attnum
@@ -50,7 +66,7 @@ line(text) AS (
   UNION ALL
   SELECT format('view %s as %s', n, pg_get_viewdef(oid)) FROM rel WHERE relkind IN ('v', 'm')
   UNION ALL
-  SELECT format('sequence %s owner %s acl %s type %s start %s step %s min %s max %s cache %s%s',
+  SELECT format(E'sequence %s\x01 owner %s acl %s\x02 type %s start %s step %s min %s max %s cache %s%s',
                 rel.n, pg_get_userbyid(rel.relowner), nullif(rel.relacl::text, acldefault('s', rel.relowner)::text),
                 s.seqtypid::regtype, s.seqstart,
                 s.seqincrement, s.seqmin, s.seqmax, s.seqcache,
@@ -87,7 +103,7 @@ line(text) AS (
   SELECT format('statistics %s', pg_get_statisticsobjdef(e.oid))
   FROM pg_statistic_ext e JOIN ns ON e.stxnamespace = ns.oid
   UNION ALL
-  SELECT format('function %s(%s) owner %s acl %s %s', p.proname,
+  SELECT format(E'function %s(%s)\x01 owner %s acl %s\x02 %s', p.proname,
                 pg_get_function_identity_arguments(p.oid), pg_get_userbyid(p.proowner),
                 nullif(p.proacl::text, acldefault('f', p.proowner)::text),
                 CASE WHEN p.prokind = 'a'
@@ -99,7 +115,7 @@ line(text) AS (
   WHERE NOT EXISTS (SELECT 1 FROM foreign_members m
                     WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
   UNION ALL
-  SELECT format('type %I kind %s owner %s acl %s%s%s', t.typname, t.typtype,
+  SELECT format(E'type %I kind %s\x01 owner %s acl %s\x02%s%s', t.typname, t.typtype,
                 pg_get_userbyid(t.typowner),
                 nullif(t.typacl::text, acldefault('T', t.typowner)::text),
                 ' labels ' || (SELECT string_agg(quote_literal(e.enumlabel), ','

@@ -67,29 +67,42 @@ std::optional<Recorded> read_recorded(pg::Connection& connection, Deadline deadl
   return out;
 }
 
-void record(pg::Connection& connection, const Lines& objects, Deadline deadline) {
-  connection.exec(
-      "INSERT INTO pantryd.catalogue_fingerprint AS c (algorithm, fingerprint, objects) "
-      "VALUES ($1, $2, $3) ON CONFLICT (only_row) DO UPDATE SET algorithm = excluded.algorithm, "
-      "fingerprint = excluded.fingerprint, objects = excluded.objects, objects_before_run = NULL, "
-      "recorded_at = clock_timestamp(), recorded_by = session_user",
-      pg::Params::of(fingerprint_algorithm(connection), fingerprint(objects), joined(objects)),
-      deadline);
+/// Drops the parts between `skip` and the mark after it, and the other marks (catalogue_query.h).
+std::string without(std::string_view marked, char skip) {
+  std::string out;
+  bool skipping = false;
+  for (const char c : marked) {
+    if (c < '\x01' || c > '\x04') {
+      if (!skipping) out.push_back(c);
+    } else if (c == skip) {
+      skipping = true;
+    } else if (c == skip + 1) {
+      skipping = false;
+    }
+  }
+  return out;
 }
 
 }  // namespace
 
-std::vector<std::string> read_catalogue(pg::Connection& connection, Deadline deadline) {
+Catalogue read_both(pg::Connection& connection, const std::string& schema, Deadline deadline) {
   const bool own = connection.idle();
   if (own) connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline);
   connection.exec("SELECT set_config('search_path', '', true)", deadline);
-  const auto rows = connection.exec(kCatalogueQuery, deadline);
+  const auto rows = connection.exec(kCatalogueQuery, pg::Params::of(schema), deadline);
   if (own) connection.exec("COMMIT", deadline);
-  Lines out;
-  out.reserve(static_cast<std::size_t>(rows.rows()));
-  for (int i = 0; i < rows.rows(); ++i) out.emplace_back(rows.text(i, 0));
-  std::sort(out.begin(), out.end());
+  Catalogue out;
+  for (int i = 0; i < rows.rows(); ++i) {
+    out.objects.push_back(without(rows.text(i, 0), '\x03'));
+    out.made.push_back(without(rows.text(i, 0), '\x01'));
+  }
+  std::sort(out.objects.begin(), out.objects.end());
+  std::sort(out.made.begin(), out.made.end());
   return out;
+}
+
+std::vector<std::string> read_catalogue(pg::Connection& connection, Deadline deadline) {
+  return read_both(connection, "public", deadline).objects;
 }
 
 std::string fingerprint_algorithm(const pg::Connection& connection) {
@@ -138,7 +151,7 @@ void close_run(pg::Connection& connection, Deadline deadline) {
   if (recorded && recorded->objects && !recorded->before_run) return;
   const auto after = read_catalogue(connection, deadline);
   if (!recorded || !recorded->objects || recorded->algorithm != fingerprint_algorithm(connection)) {
-    record(connection, after, deadline);
+    record_catalogue(connection, after, deadline);
     return;
   }
   auto objects = minus(*recorded->objects, minus(*recorded->before_run, after));
@@ -146,11 +159,21 @@ void close_run(pg::Connection& connection, Deadline deadline) {
   objects.insert(objects.end(), made.begin(), made.end());
   std::sort(objects.begin(), objects.end());
   objects.erase(std::unique(objects.begin(), objects.end()), objects.end());
-  record(connection, objects, deadline);
+  record_catalogue(connection, objects, deadline);
+}
+
+void record_catalogue(pg::Connection& connection, const Lines& objects, Deadline deadline) {
+  connection.exec(
+      "INSERT INTO pantryd.catalogue_fingerprint AS c (algorithm, fingerprint, objects) "
+      "VALUES ($1, $2, $3) ON CONFLICT (only_row) DO UPDATE SET algorithm = excluded.algorithm, "
+      "fingerprint = excluded.fingerprint, objects = excluded.objects, objects_before_run = NULL, "
+      "recorded_at = clock_timestamp(), recorded_by = session_user",
+      pg::Params::of(fingerprint_algorithm(connection), fingerprint(objects), joined(objects)),
+      deadline);
 }
 
 void accept_catalogue(pg::Connection& connection, Deadline deadline) {
-  record(connection, read_catalogue(connection, deadline), deadline);
+  record_catalogue(connection, read_catalogue(connection, deadline), deadline);
 }
 
 }  // namespace pantryd::migrate

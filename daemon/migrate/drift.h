@@ -13,9 +13,19 @@
 namespace pantryd::migrate {
 
 /// Sorted, one object a line. Objects that belong to an extension are left out, the extension is
-/// there. Throws PgError; waits for no lock longer than `connection`'s lock_timeout.
+/// there; Knex's two tables are left out. In an open transaction search_path is empty afterwards.
+/// Throws PgError; waits for no lock longer than `connection`'s lock_timeout.
 [[nodiscard]] std::vector<std::string> read_catalogue(pg::Connection& connection,
                                                       Deadline deadline);
+
+/// One reading in two forms.
+struct Catalogue {
+  std::vector<std::string> objects;  ///< as read_catalogue()
+  std::vector<std::string> made;     ///< no owners and grants; with the order of columns. Sorted
+};
+/// Of schema `schema`, whose name is plain.
+[[nodiscard]] Catalogue read_both(pg::Connection& connection, const std::string& schema,
+                                  Deadline deadline);
 
 /// "sha256-v1" and the major version of the server, whose way of writing definitions it depends on.
 [[nodiscard]] std::string fingerprint_algorithm(const pg::Connection& connection);
@@ -45,5 +55,8 @@ void open_run(pg::Connection& connection, Deadline deadline);
 void close_run(pg::Connection& connection, Deadline deadline);
 /// The catalogue as it is becomes the recorded one.
 void accept_catalogue(pg::Connection& connection, Deadline deadline);
+/// These, as read before in the same transaction, become the recorded ones.
+void record_catalogue(pg::Connection& connection, const std::vector<std::string>& objects,
+                      Deadline deadline);
 
 }  // namespace pantryd::migrate

@@ -28,7 +28,8 @@ CREATE TABLE IF NOT EXISTS pantryd.migrations (
     host text NOT NULL,
     pid bigint NOT NULL,
     tool_version text NOT NULL,
-    source text NOT NULL DEFAULT 'pantryd'
+    source text NOT NULL DEFAULT 'pantryd',
+    batch bigint
 );
 CREATE TABLE IF NOT EXISTS pantryd.catalogue_fingerprint (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
@@ -39,10 +40,27 @@ CREATE TABLE IF NOT EXISTS pantryd.catalogue_fingerprint (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     recorded_by text NOT NULL DEFAULT session_user
 );
+-- Knex's lock has no owner. It is our fence exactly while its row is still the version that we wrote.
+CREATE TABLE IF NOT EXISTS pantryd.knex_fence (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    row_version text NOT NULL,
+    fenced_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    fenced_by text NOT NULL DEFAULT session_user
+);
 -- The daemon's role has pg_monitor and nothing else, and shall see where the schema stands.
 GRANT USAGE ON SCHEMA pantryd TO pg_monitor;
 GRANT SELECT ON pantryd.migrations, pantryd.catalogue_fingerprint TO pg_monitor;
 )";
+
+// A schema of an older pantryd. Only when needed: ALTER TABLE asks for ownership and a strong lock
+// before it looks whether the column is there.
+constexpr const char* kIsOld =
+    "SELECT count(*) < 2 FROM pg_catalog.pg_attribute "
+    "WHERE attrelid = to_regclass('pantryd.migrations') AND attname IN ('source', 'batch')";
+constexpr const char* kUpgrade =
+    "ALTER TABLE pantryd.migrations "
+    "ADD COLUMN IF NOT EXISTS source text NOT NULL DEFAULT 'pantryd', "
+    "ADD COLUMN IF NOT EXISTS batch bigint";
 
 std::string host_name() {
   char name[256] = {};
@@ -68,8 +86,10 @@ std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadli
   const auto rows = connection.exec(
       "SELECT id, coalesce(version, 0), name, kind, checksum, state, direction, statements_total, "
       "statements_done, statement_started, done_checksum, coalesce(error, ''), "
-      "coalesce(finished_at::text, ''), coalesce(duration_ms, 0), attempts "
-      "FROM pantryd.migrations ORDER BY version NULLS LAST, name",
+      "coalesce(finished_at::text, ''), coalesce(duration_ms, 0), attempts, "
+      // A schema that an older pantryd made has no such column until the next run.
+      "coalesce(to_jsonb(m) ->> 'source', 'pantryd') "
+      "FROM pantryd.migrations m ORDER BY version NULLS LAST, name",
       deadline);
   const auto number = [&](int row, int column) { return static_cast<int>(rows.i64(row, column)); };
   for (int i = 0; i < rows.rows(); ++i) {
@@ -89,6 +109,7 @@ std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadli
     row.finished_at = rows.text(i, 12);
     row.duration_ms = rows.i64(i, 13);
     row.attempts = number(i, 14);
+    row.source = rows.text(i, 15);
     out.push_back(std::move(row));
   }
   return out;
@@ -96,6 +117,7 @@ std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadli
 
 void create_history(pg::Connection& connection, Deadline deadline) {
   connection.exec_script(kCreate, deadline);
+  if (connection.exec(kIsOld, deadline).boolean(0, 0)) connection.exec(kUpgrade, deadline);
   (void)connection.take_notices();  // "already exists, skipping"
 }
 
@@ -124,6 +146,21 @@ void record_done(pg::Connection& connection, const Migration& migration, const F
 void record_undone(pg::Connection& connection, const Migration& migration, Deadline deadline) {
   connection.exec("DELETE FROM pantryd.migrations WHERE id = $1", pg::Params::of(migration.id()),
                   deadline);
+}
+
+void record_adopted(pg::Connection& connection, const Migration& migration,
+                    const std::optional<std::string>& time, std::optional<std::int64_t> batch,
+                    const std::string& tool_version, Deadline deadline) {
+  std::optional<std::string> batch_text;
+  if (batch) batch_text = std::to_string(*batch);
+  connection.exec(
+      "INSERT INTO pantryd.migrations (id, version, name, kind, checksum, state, started_at, "
+      "finished_at, host, pid, tool_version, source, batch) VALUES ($1, $2, $3, $4, $5, 'done', "
+      "coalesce($6::timestamptz, clock_timestamp()), $6::timestamptz, $7, $8, $9, 'knex', $10)",
+      pg::Params::of(migration.id(), version_of(migration), migration.name,
+                     to_string(migration.kind), migration.checksum, time, host_name(), ::getpid(),
+                     tool_version, batch_text),
+      deadline);
 }
 
 void record_begin(pg::Connection& connection, const Migration& migration, Direction direction,

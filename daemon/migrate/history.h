@@ -35,6 +35,7 @@ struct HistoryRow {
   std::string finished_at;    ///< as the server writes a timestamptz
   std::int64_t duration_ms = 0;
   int attempts = 0;
+  std::string source;  ///< "pantryd", or "knex": Knex ran it and its row was adopted
 };
 
 struct Finished {
@@ -45,13 +46,20 @@ struct Finished {
 
 /// Empty when the table does not exist yet.
 [[nodiscard]] std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadline);
-/// Creates schema and tables where they are missing.
+/// Creates schema and tables where they are missing, and adds columns that an older pantryd did not
+/// have.
 void create_history(pg::Connection& connection, Deadline deadline);
 
 /// In the migration's own transaction: both happen or neither.
 void record_done(pg::Connection& connection, const Migration& migration, const Finished& finished,
                  const std::string& tool_version, Deadline deadline);
 void record_undone(pg::Connection& connection, const Migration& migration, Deadline deadline);
+
+/// That Knex applied it: at `time` (as the server writes a timestamptz; it may not be known), in
+/// its run number `batch`.
+void record_adopted(pg::Connection& connection, const Migration& migration,
+                    const std::optional<std::string>& time, std::optional<std::int64_t> batch,
+                    const std::string& tool_version, Deadline deadline);
 
 /// A file that runs statement by statement. begin: a new row, or the one there taken up again.
 struct Progress {

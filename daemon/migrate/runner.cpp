@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "migrate/adopt_knex.h"
 #include "migrate/drift.h"
 #include "migrate/execute.h"
 #include "migrate/session_lock.h"
@@ -28,21 +29,6 @@ Deadline soon() {
 }
 Deadline for_catalogue() {
   return Deadline::in(kCatalogueLimit);
-}
-
-void require_writable(pg::Connection& connection) {
-  const auto row = connection.exec(
-      "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'", soon());
-  if (row.boolean(0, 0)) {
-    throw Error(ExitCode::failed,
-                fmt::format("{} is a read-only standby", connection.conninfo().display()),
-                "Migrate its primary; the standby follows.");
-  }
-  if (row.boolean(0, 1)) {
-    throw Error(ExitCode::failed,
-                fmt::format("sessions on {} are read-only", connection.conninfo().display()),
-                "Look at default_transaction_read_only of the server, database and role.");
-  }
 }
 
 void require_no_drift(const std::vector<StatusRow>& rows) {
@@ -185,6 +171,7 @@ std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration
   Session session{connection, options, watch, "none"};
   reset_session(session);
   session.role = connection.exec("SELECT current_setting('role')", soon()).text(0, 0);
+  if (plan == &plan_up) require_adopted(connection, soon());
   create_history(connection, soon());
   const auto rows = status(connection, files, soon());
   require_no_drift(rows);

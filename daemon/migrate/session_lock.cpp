@@ -44,6 +44,21 @@ void require_direct(pg::Connection& connection) {
 
 }  // namespace
 
+void require_writable(pg::Connection& connection) {
+  const auto row = connection.exec(
+      "SELECT pg_is_in_recovery(), current_setting('transaction_read_only') = 'on'", soon());
+  if (row.boolean(0, 0)) {
+    throw Error(ExitCode::failed,
+                fmt::format("{} is a read-only standby", connection.conninfo().display()),
+                "Migrate its primary; the standby follows.");
+  }
+  if (row.boolean(0, 1)) {
+    throw Error(ExitCode::failed,
+                fmt::format("sessions on {} are read-only", connection.conninfo().display()),
+                "Look at default_transaction_read_only of the server, database and role.");
+  }
+}
+
 SessionLock::SessionLock(pg::Connection& connection, milliseconds patience, const StopFlag& stop)
     : connection_(connection) {
   require_direct(connection_);

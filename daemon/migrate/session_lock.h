@@ -12,6 +12,9 @@ namespace pantryd::migrate {
 /// "pantryd" in ASCII: the key of the session advisory lock, one a database.
 inline constexpr std::int64_t kLockKey = 0x70616e74727964;
 
+/// Throws Error(failed) on a standby, and where sessions are read-only.
+void require_writable(pg::Connection& connection);
+
 /// Holds the lock while it lives; the server frees it too when the connection ends.
 class SessionLock {
  public:

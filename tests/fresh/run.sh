@@ -97,13 +97,20 @@ make_root() {
   fi
 }
 
-# apt in there reaches the archive the way apt out here does.
+# apt and npm in there reach their archives the way those out here do.
 copy_network_settings() {
-  local root=$1
+  local root=$1 authorities
   cat /etc/resolv.conf >"$root/etc/resolv.conf" 2>/dev/null || true
   cat /etc/hosts >"$root/etc/hosts" 2>/dev/null || true
   { apt-config dump | grep -E '^Acquire::(http|https|Retries|Check-|Force)' || true; } \
     >"$root/etc/apt/apt.conf.d/90outside"
+  command -v npm >/dev/null || return 0
+  printf 'registry=%s\n' "$(npm config get registry 2>/dev/null)" >"$root/etc/npmrc"
+  authorities=$(npm config get cafile 2>/dev/null)
+  if [[ -s $authorities ]]; then
+    cat "$authorities" >"$root/etc/npm-authorities.crt"
+    echo 'cafile=/etc/npm-authorities.crt' >>"$root/etc/npmrc"
+  fi
 }
 
 # What a machine has that a folder has not. Nodes are bound, since making them may be forbidden.
