@@ -182,7 +182,8 @@ TEST(MigrateAdoptRaceTest, ARoleThatMayNotMakeADatabaseHasTheFilesBuiltInASchema
               AllOf(StartsWith("0\n"), HasSubstr("scratch schema")));
   EXPECT_EQ(scratch_left(where), "0");
   EXPECT_EQ(pantryd_run({"migrate", "verify"}, where).exit_code, 0);
-  EXPECT_EQ(pantryd_run({"migrate", "up"}, where).exit_code, 0);
+  // 016 makes roles, which takes an administrator.
+  EXPECT_EQ(pantryd_run({"migrate", "up", "--to", "15"}, where).exit_code, 0);
 }
 
 TEST(MigrateAdoptRaceTest, ARoleThatIsNotLetIntoTheScratchDatabaseBuildsInASchemaAndLeavesNone) {
