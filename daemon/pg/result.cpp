@@ -141,4 +141,11 @@ std::string Result::error_hint() const {
   return hint != nullptr ? one_line(hint) : std::string();
 }
 
+bool Result::plan_is_stale() const {
+  // The message is translated by lc_messages, the function's name is not (plancache.c).
+  const char* function = PQresultErrorField(result_.get(), PG_DIAG_SOURCE_FUNCTION);
+  return sqlstate() == "0A000" && function != nullptr &&
+         std::string_view(function) == "RevalidateCachedQuery";
+}
+
 }  // namespace pantryd::pg

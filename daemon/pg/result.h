@@ -77,6 +77,9 @@ class Result {
   [[nodiscard]] bool failed() const;
   [[nodiscard]] std::string sqlstate() const;
   [[nodiscard]] std::string error_message() const;  ///< primary message, one line
+  /// The prepared statement does not fit its tables any more: "SELECT *" after ADD COLUMN. It fails
+  /// until it is prepared again.
+  [[nodiscard]] bool plan_is_stale() const;
   [[nodiscard]] std::string error_hint() const;     ///< the server's own, one line; often empty
 
  private:

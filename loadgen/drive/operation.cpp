@@ -131,6 +131,7 @@ bool Reactor::accept(Slot& slot) {
     if (i >= slot.replies.size() || slot.replies[i].failed()) {
       const auto* reply = i < slot.replies.size() ? &slot.replies[i] : nullptr;
       slot.error_code = reply != nullptr ? reply->sqlstate() : "";
+      slot.plan_is_stale = reply != nullptr && reply->plan_is_stale();
       slot.error_message = reply != nullptr ? reply->error_message() : "no reply";
       if (slot.error_code.empty()) slot.error_code = "protocol";
       return false;
@@ -167,6 +168,18 @@ void Reactor::finish_failed(int slot) {
     values_.draw(workload_.operations[self.arrival.operation],
                  mix64(options_.seed, self.arrival.number, 4U), self.values);
     return send_next(slot);
+  }
+  if (self.plan_is_stale) {
+    // As a driver with a statement cache does: once more, on a connection that prepares anew.
+    self.plan_is_stale = false;
+    if (measured(self.arrival)) ++operation.retries;
+    --running_;
+    self.state = Slot::State::away;
+    self.replies.clear();
+    unwatch(self);
+    connector_.replace(slot, std::move(self.session), false);
+    queue_.push_front(self.arrival);
+    return;
   }
   const auto& refusals = workload_.operations[self.arrival.operation].refusals;
   if (std::find(refusals.begin(), refusals.end(), self.error_code) != refusals.end()) {

@@ -76,6 +76,7 @@ class Reactor {
     std::vector<pg::Result> replies;
     int attempt = 0;
     std::string error_code, error_message;
+    bool plan_is_stale = false;
   };
 
   // reactor.cpp: time, queue, events

@@ -20,8 +20,9 @@ struct OperationTotals {
   std::int64_t refused = 0;    ///< of the completed ones: the database turned it down as it should
   std::int64_t errors = 0;     ///< failed, lost, timed out, wrong number of rows
   std::int64_t not_started = 0;  ///< still waiting when the run ended, or beyond the backlog
-  std::int64_t retries = 0;      ///< attempts after 40001 or 40P01, hidden in no latency
-  std::int64_t over_slo = 0;     ///< completed, but later than the SLO
+  /// Attempts after 40001, 40P01 or a stale prepared statement; hidden in no latency.
+  std::int64_t retries = 0;
+  std::int64_t over_slo = 0;  ///< completed, but later than the SLO
   Histogram response;  ///< intended start to end, completed ones; not_started: until the run's end
   Histogram service;   ///< first statement sent to end, completed ones
   Histogram wait;      ///< intended start to first statement sent, all that were started

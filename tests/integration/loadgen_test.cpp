@@ -103,6 +103,46 @@ TEST_F(LoadgenTest, TheSeedMakesWhatItSaysAndItAddsUp) {
             4);
 }
 
+TEST_F(LoadgenTest, TheSeedFoldsTheSumsAndTheImprovedWorkloadUsesThem) {
+  EXPECT_EQ(number("SELECT count(*) FROM sales_changes"), 0);
+  EXPECT_EQ(number("SELECT count(*) FROM sales_rollup_difference()"), 0);
+  auto options = small_load();
+  options.workload = load_workload("grocery-improved");
+  const auto result = run_load(shared_sandbox().primary(), options);
+  expect_consistent(result);
+  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(number("SELECT count(*) FROM sales_rollup_difference()"), 0);
+}
+
+TEST_F(LoadgenTest, ASaleWithoutStockIsRefusedAndNotFailed) {
+  connect().exec("UPDATE products SET stock = 0", Deadline::in(10s));
+  auto options = small_load();
+  options.workload = options.workload.only("sale");
+  const auto result = run_load(shared_sandbox().primary(), options);
+  expect_consistent(result);
+  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_GT(result.refused(), 0);
+  EXPECT_EQ(result.refused(), result.completed());
+}
+
+TEST_F(LoadgenTest, AColumnThatIsAddedUnderLoadFailsNoSale) {
+  auto options = small_load();
+  options.workload = options.workload.only("sale");
+  std::thread other([] {
+    const StopFlag never;
+    (void)never.wait(Deadline::in(1500ms));
+    connect().exec("ALTER TABLE products ADD COLUMN shelf text", Deadline::in(10s));
+  });
+  const auto result = run_load(shared_sandbox().primary(), options);
+  other.join();
+  connect().exec("ALTER TABLE products DROP COLUMN shelf", Deadline::in(10s));
+  expect_consistent(result);
+  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  std::int64_t retries = 0;
+  for (const auto& each : result.operations) retries += each.totals.retries;
+  EXPECT_GT(retries, 0);
+}
+
 TEST_F(LoadgenTest, SeedingTwiceIsDoneAtOnceAndAnotherSizeIsRefused) {
   const auto before = number("SELECT count(*) FROM sales");
   const auto again = seed(shared_sandbox().primary(), small_seed());
