@@ -44,8 +44,8 @@ class Descriptor {
 };
 
 [[noreturn]] void fail(const char* what, const fs::path& path, int error) {
-  throw Error(ExitCode::failed, fmt::format("cannot {} {}: {}", what, path.string(),
-                                            std::strerror(error)));
+  throw Error(ExitCode::failed,
+              fmt::format("cannot {} {}: {}", what, path.string(), std::strerror(error)));
 }
 
 void lock_folder(int fd, const fs::path& folder) {
@@ -91,8 +91,8 @@ std::string next_number(const fs::path& folder) {
 }
 
 std::string text_of(const NewMigration& wanted) {
-  std::string out = fmt::format("-- {}: why it is needed, for whoever reads it next year.\n",
-                                wanted.name);
+  std::string out =
+      fmt::format("-- {}: why it is needed, for whoever reads it next year.\n", wanted.name);
   out +=
       "--\n"
       "-- Options stand alone on a line, above the sections or right under the mark of one:\n"
@@ -131,10 +131,10 @@ std::string slug_of(const std::string& name) {
   }
   if (!out.empty() && out.back() == '_') out.pop_back();
   if (!letter || out.size() > kSlugMax) {
-    throw Error(ExitCode::usage,
-                fmt::format("the name of a migration has a letter and at most {} characters",
-                            kSlugMax),
-                "Say what it does, such as: add_stock_level");
+    throw Error(
+        ExitCode::usage,
+        fmt::format("the name of a migration has a letter and at most {} characters", kSlugMax),
+        "Say what it does, such as: add_stock_level");
   }
   return out;
 }
@@ -144,8 +144,7 @@ fs::path write_new(const fs::path& folder, const NewMigration& wanted) {
   const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (directory.get() < 0) {
     throw Error(ExitCode::usage,
-                fmt::format("cannot read the folder {}: {}", folder.string(),
-                            std::strerror(errno)),
+                fmt::format("cannot read the folder {}: {}", folder.string(), std::strerror(errno)),
                 "Make it, or name the folder of the migrations with --dir.");
   }
   lock_folder(directory.get(), folder);
