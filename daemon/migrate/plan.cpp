@@ -1,7 +1,6 @@
-// Invariants: the statements of a Draft are in the order of up; nothing of the server is changed
-// but by Trial, whose transaction is rolled back before blockers are looked for; a statement that
-// was not tried, and may have made what others need, is remembered, for what fails after it may
-// fail only because of it.
+// Invariants: nothing of the server is changed but by Trial, whose transaction is rolled back
+// before blockers are looked for; a statement that was not tried, and may have made what others
+// need, is remembered, for what fails after it may fail only because of it.
 #include "migrate/plan.h"
 
 #include <fmt/format.h>
@@ -10,11 +9,8 @@
 
 #include "base/error.h"
 #include "base/units.h"
-#include "migrate/lint_text.h"
-#include "migrate/lint_walk.h"
 #include "migrate/pending.h"
-#include "migrate/plan_look.h"
-#include "migrate/plan_reach.h"
+#include "migrate/plan_draft.h"
 #include "migrate/plan_try.h"
 
 namespace pantryd::migrate {
@@ -22,182 +18,6 @@ namespace {
 
 constexpr auto kStatusLimit = std::chrono::seconds(30);
 constexpr std::size_t kBlockersMax = 100;
-
-struct DraftStatement {
-  const SqlStatement* sql = nullptr;
-  Reach reach;
-  PlannedStatement* told = nullptr;
-};
-
-struct DraftFile {
-  Task task;
-  std::vector<DraftStatement> statements;
-};
-
-/// What is known while one plan is made.
-struct Draft {
-  const PlanOptions& options;
-  Plan& plan;
-  Look& look;
-  std::vector<DraftFile> files;
-  std::map<std::string, Relation> relations;  ///< by name as SQL, those that are there
-  std::map<Oid, Relation> by_oid;
-  std::map<Oid, Weight> weights;
-  std::map<Oid, LockMode> wanted;  ///< the strongest of the whole plan
-  std::map<Oid, std::string> blocked;
-  std::string not_tried;  ///< the first place that may have made what is needed later
-  std::string failed;     ///< the place where up would stop
-};
-
-std::vector<const Relation*> relations_of(const Draft& draft, const Reach& reach) {
-  std::vector<const Relation*> out;
-  for (const auto& each : reach.locks) {
-    const auto found = draft.relations.find(each.sql());
-    if (found != draft.relations.end()) out.push_back(&found->second);
-  }
-  return out;
-}
-
-void want(Draft& draft, Oid oid, LockMode mode) {
-  auto& strongest = draft.wanted.emplace(oid, mode).first->second;
-  strongest = std::max(strongest, mode);
-}
-
-PlannedLock planned(const Draft& draft, const Relation& relation, LockMode mode) {
-  PlannedLock out;
-  out.relation = relation.sql();
-  out.mode = mode;
-  if (const auto weight = draft.weights.find(relation.oid); weight != draft.weights.end()) {
-    out.bytes = weight->second.bytes;
-    out.rows = weight->second.rows;
-  }
-  return out;
-}
-
-/// The locks of the manual, on what is there and on what only the plan would make.
-std::vector<std::pair<PlannedLock, Oid>> documented(Draft& draft, const Reach& reach) {
-  std::vector<std::pair<PlannedLock, Oid>> out;
-  for (const auto& each : reach.locks) {
-    const auto found = draft.relations.find(each.sql());
-    if (found == draft.relations.end()) {
-      PlannedLock lock;
-      lock.relation = LintWalk::sql_name(std::vector<std::string>{each.schema, each.name});
-      lock.mode = each.mode;
-      lock.is_new = true;
-      out.emplace_back(std::move(lock), 0);
-      continue;
-    }
-    const auto& relation = found->second;
-    out.emplace_back(planned(draft, relation, each.mode), relation.oid);
-    if (!each.table_mode || !relation.is_index()) continue;
-    const auto table = draft.by_oid.find(relation.table);
-    if (table == draft.by_oid.end()) continue;
-    out.emplace_back(planned(draft, table->second, *each.table_mode), relation.table);
-  }
-  return out;
-}
-
-/// Each finding to the statement that it is about.
-void deal_findings(std::vector<Finding> findings, DraftFile& file) {
-  for (auto& each : findings) {
-    DraftStatement* best = nullptr;
-    for (auto& statement : file.statements) {
-      if (statement.told->line > each.line) break;
-      const bool better = best == nullptr || best->told->line < statement.told->line ||
-                          statement.told->text == each.statement;
-      // Several on a line are told apart by their texts.
-      if (best != nullptr && best->told->line == statement.told->line &&
-          best->told->text == each.statement) {
-        continue;
-      }
-      if (better) best = &statement;
-    }
-    if (best != nullptr) best->told->findings.push_back(std::move(each));
-  }
-}
-
-void draft_file(Draft& draft, Task task) {
-  PlannedFile told;
-  told.name = task.file->name;
-  told.in_transaction = !task.by_statement;
-  told.statements_total = static_cast<int>(task.statements.size());
-  told.statements_done = task.half ? task.half->statements_done : 0;
-  told.statements.resize(
-      task.statements.size() -
-      std::min(task.statements.size(), static_cast<std::size_t>(told.statements_done)));
-  draft.plan.files.push_back(std::move(told));
-  draft.files.push_back({std::move(task), {}});
-}
-
-/// After all files are in their place, for their statements are pointed at.
-void draft_statements(Draft& draft) {
-  for (std::size_t i = 0; i < draft.files.size(); ++i) {
-    auto& file = draft.files[i];
-    auto& told = draft.plan.files[i];
-    const auto done = file.task.statements.size() - told.statements.size();
-    for (std::size_t n = 0; n < told.statements.size(); ++n) {
-      const auto& sql = file.task.statements[done + n];
-      auto& each = told.statements[n];
-      each.number = static_cast<int>(done + n + 1);
-      each.line = sql.line;
-      each.text = excerpt(sql.sql);
-      file.statements.push_back({&sql, reach_of(sql.sql), &each});
-    }
-  }
-}
-
-void look_up(Draft& draft) {
-  std::set<std::string> names;
-  for (const auto& file : draft.files) {
-    for (const auto& statement : file.statements) {
-      for (const auto& lock : statement.reach.locks) names.insert(lock.sql());
-    }
-  }
-  draft.relations = draft.look.resolve(names);
-  std::set<Oid> oids;
-  std::set<Oid> tables;
-  for (const auto& [name, relation] : draft.relations) {
-    draft.by_oid[relation.oid] = relation;
-    oids.insert(relation.oid);
-    if (relation.is_index()) tables.insert(relation.table);
-  }
-  for (const auto& [oid, relation] : describe_relations(draft.look.connection(), tables)) {
-    draft.by_oid[oid] = relation;
-    oids.insert(oid);
-  }
-  draft.weights = draft.look.weigh(oids);
-}
-
-/// Judges every file in order, the applied ones for what they teach. A rule that the file allows is
-/// left out of what is told, but its work counts.
-void lint_all(Draft& draft, const std::vector<Migration>& files) {
-  std::map<std::string, TableSize> sizes;
-  for (const auto& [oid, relation] : draft.by_oid) {
-    const auto weight = draft.weights.find(oid);
-    if (weight == draft.weights.end() || !weight->second.bytes || !weight->second.rows) continue;
-    sizes[LintWalk::key(std::vector<std::string>{relation.schema, relation.name})] = {
-        *weight->second.rows, *weight->second.bytes, 0};
-  }
-  Linter telling;
-  Linter weighing;
-  for (const auto& file : files) {
-    LintInput input{.sql = file.up, .in_transaction = file.up_options.transaction, .sizes = sizes};
-    const auto all = weighing.lint(input);
-    for (const auto& each : file.allowances) {
-      input.allows.push_back({each.rule, each.reason, each.line});
-    }
-    auto told = telling.lint(input);
-    const auto found = std::find_if(draft.files.begin(), draft.files.end(),
-                                    [&](const auto& each) { return each.task.file == &file; });
-    if (found == draft.files.end()) continue;
-    deal_findings(all, *found);
-    for (auto& each : found->statements) {
-      each.reach.work_at_least(work_of(each.told->findings));
-      each.told->findings.clear();
-    }
-    deal_findings(std::move(told), *found);
-  }
-}
 
 /// Why this statement is not to be tried; empty when it may be.
 std::string reason_not_to(Draft& draft, const Trial* trial, const DraftStatement& statement) {
@@ -233,7 +53,6 @@ void tell_seen(Draft& draft, const Trial& trial, const std::map<Oid, LockMode>& 
                DraftStatement& statement) {
   std::set<Oid> told;
   for (const auto& each : attempt.locks) {
-    // An index beside its table says nothing, unless it is locked more strongly.
     const bool beside = std::any_of(attempt.locks.begin(), attempt.locks.end(), [&](const auto& t) {
       return t.relation.oid == each.relation.table && t.mode >= each.mode;
     });
@@ -446,11 +265,8 @@ Plan make_plan(const pg::Conninfo& where, const std::vector<Migration>& files,
   const auto rows = status(look.connection(), files, Deadline::in(kStatusLimit));
   require_no_drift(rows);
   Draft draft{options, plan, look, {}, {}, {}, {}, {}, {}, {}, {}};
-  for (auto& task : pending_up(rows, as_runner(options), look.connection().server_version())) {
-    draft_file(draft, std::move(task));
-  }
+  draft_statements(draft, pending_up(rows, as_runner(options), look.connection().server_version()));
   if (plan.files.empty()) return plan;
-  draft_statements(draft);
   look_up(draft);
   lint_all(draft, files);
   try_and_weigh(draft, where);
