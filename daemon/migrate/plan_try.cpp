@@ -121,7 +121,6 @@ Trial::Trial(const pg::Conninfo& where, Look& look, const PlanOptions& options)
           where, Deadline::in(kConnectLimit),
           {.application_name = "pantryd migrate plan",
            .settings = {{"lock_timeout", fmt::format("{}ms", options.lock_timeout.count())},
-                        {"client_connection_check_interval", "1s"},
                         {"client_min_messages", "warning"}},
            .stop = options.stop})),
       whole_(Deadline::in(kWhole)) {}
@@ -130,6 +129,9 @@ void Trial::begin() {
   whole_ = Deadline::in(kWhole);
   connection_.exec("BEGIN", Deadline::in(kShort));
   connection_.exec("SAVEPOINT pantryd_plan", Deadline::in(kShort));
+  // Behind a pooler the pid of the connection is not that of the server's process.
+  pid_ = static_cast<int>(
+      connection_.exec("SELECT pg_catalog.pg_backend_pid()", Deadline::in(kShort)).i64(0, 0));
 }
 
 void Trial::new_file() {
@@ -271,7 +273,7 @@ void Trial::learn(const std::vector<HeldLock>& locks) {
 }
 
 std::vector<SeenLock> Trial::take_locks(SteadyClock::time_point began) {
-  const auto locks = look_.locks_of(pid());
+  const auto locks = look_.locks_of(pid_);
   // Until it is known whose they are, the clock runs.
   const bool was_holding = holding_since_.has_value();
   if (!was_holding) holding_since_ = began;

@@ -35,7 +35,8 @@ class Trial {
   Trial(const pg::Conninfo& where, Look& look, const PlanOptions& options);
 
   [[nodiscard]] pg::Connection& connection() { return connection_; }
-  [[nodiscard]] int pid() const { return connection_.backend_pid(); }
+  /// Of the transaction's session, once it has begun.
+  [[nodiscard]] int pid() const { return pid_; }
 
   void begin();
   /// The settings of a fresh session, as a run has them at the start of each file.
@@ -67,6 +68,7 @@ class Trial {
   const PlanOptions& options_;
   pg::Connection connection_;
   Deadline whole_;
+  int pid_ = 0;
   std::optional<SteadyClock::time_point> holding_since_;
   std::map<Oid, LockMode> held_;
   std::map<Oid, Relation> known_;

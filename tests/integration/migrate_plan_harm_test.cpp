@@ -228,8 +228,12 @@ TEST(MigratePlanHarmTest, AnOldTransactionIsTold) {
   old.exec("SELECT count(*) FROM bill", soon());
   auto options = calm();
   options.old_transaction = milliseconds(0);
-  const auto plan = make_plan(
-      where, {make_outside("001_a", "CREATE INDEX CONCURRENTLY i ON item (name);")}, options);
+  const auto plan =
+      make_plan(where,
+                {make_outside("001_a",
+                              "CREATE INDEX CONCURRENTLY i ON item (name);\n"
+                              "COMMENT ON TABLE bill IS 'its lock is no hindrance';")},
+                options);
   ASSERT_THAT(plan.blockers, SizeIs(1));
   EXPECT_EQ(plan.blockers[0].who.pid, old.backend_pid());
   EXPECT_THAT(plan.blockers[0].holds, HasSubstr("old transaction"));
@@ -280,6 +284,24 @@ TEST(MigratePlanHarmTest, ReadersAreNotKeptWaitingBeyondTheBudget) {
   EXPECT_THAT(told(plan)[4], HasSubstr("not_tried: "));
   EXPECT_THAT(told(plan)[5], HasSubstr("not_tried: the 500ms for which the plan may hold locks"));
   EXPECT_THAT(plan.files[0].statements[5].locks, SizeIs(1)) << "told as documented";
+}
+
+TEST(MigratePlanHarmTest, TheBudgetIsForAllStatementsTogether) {
+  const auto where = shop("plan_budget");
+  PlanOptions options;
+  options.statement_timeout = milliseconds(60'000);
+  options.hold_budget = milliseconds(1'000);
+  std::string sql = "LOCK TABLE item;\n";
+  for (int i = 0; i < 10; ++i) sql += "SELECT pg_sleep(0.3);\n";
+  const auto plan = make_plan(where, {make("001_a", sql)}, options);
+  EXPECT_EQ(told(plan).front(), "tried: ");
+  EXPECT_THAT(told(plan).back(), HasSubstr("not_tried: the 1s for which the plan may hold locks"));
+  // Without a lock that anybody could wait for, the clock does not run.
+  const auto free = make_plan(
+      where, {make("001_a", "CREATE TABLE made (a int);\n" + sql.substr(sql.find('\n') + 1))},
+      options);
+  EXPECT_EQ(told(free).back(), "tried: ");
+  EXPECT_EQ(free.held.count(), 0);
 }
 
 TEST(MigratePlanHarmTest, APlanThatStallsIsEndedByTheServer) {
