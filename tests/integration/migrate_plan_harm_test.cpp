@@ -101,6 +101,7 @@ TEST(MigratePlanHarmTest, NothingIsLeftBehind) {
       make("R_c", "CREATE OR REPLACE VIEW names AS SELECT name, id FROM item;")};
   const auto plan = make_plan(where, files, calm());
   EXPECT_THAT(told(plan), Contains("tried: ")) << "a plan that tries nothing leaves nothing";
+  EXPECT_EQ(told(plan)[4], "tried: ") << "a sequence that the plan made goes with it";
   EXPECT_EQ(dump(where), before);
   auto connection = connect(where);
   EXPECT_TRUE(connection.exec("SELECT to_regnamespace('pantryd') IS NULL", soon()).boolean(0, 0));
