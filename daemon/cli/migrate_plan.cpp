@@ -119,7 +119,15 @@ int print_text(const Plan& plan) {
     fmt::print("In the way right now:\n");
     for (const auto& each : plan.blockers) fmt::print("  {}\n", in_words(each));
   }
-  fmt::print("All was rolled back; locks were held for {}.\n", format_duration(plan.held));
+  const bool any = std::any_of(plan.files.begin(), plan.files.end(), [](const auto& file) {
+    return std::any_of(file.statements.begin(), file.statements.end(),
+                       [](const auto& each) { return each.outcome == Outcome::tried; });
+  });
+  if (any) {
+    fmt::print("All was rolled back; locks were held for {}.\n", format_duration(plan.held));
+  } else {
+    fmt::print("Nothing was changed.\n");
+  }
   return 0;
 }
 
