@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "cli/migrate_options.h"
 #include "cli/subcommands.h"
 #include "migrate/plan.h"
 
@@ -201,10 +202,10 @@ int run_migrate_plan(const Context& context, const Arguments& arguments) {
   const auto text = [](const char* value) {
     return po::value<std::string>()->default_value(value);
   };
-  po::options_description options("Options");
-  options.add_options()("dir", text(""), "folder of the migrations; default: those in this binary")(
-      "to", po::value<std::int64_t>(), "the last version; repeatable ones are then left out")(
-      "allow-out-of-order", "as for up")(
+  auto options = folder_option();
+  options.add_options()("to", po::value<std::int64_t>(),
+                        "the last version; repeatable ones are then left out")("allow-out-of-order",
+                                                                               "as for up")(
       "no-try", "run nothing: tell the locks as the manual documents them")(
       "lock-timeout", text("100ms"), "the longest that a lock is waited for")(
       "statement-timeout", text("500ms"), "the longest that one statement is tried")(
@@ -213,10 +214,8 @@ int run_migrate_plan(const Context& context, const Arguments& arguments) {
   const auto values =
       parse("migrate plan [--dir DIR] [--to VERSION] [--no-try]", options, {}, arguments);
   if (!values) return 0;
-  const auto dir = (*values)["dir"].as<std::string>();
   const auto wanted = plan_options(context, *values);
-  const auto files = dir.empty() ? migrate::embedded_migrations() : migrate::load_folder(dir);
-  const auto plan = migrate::make_plan(target(context), files, wanted);
+  const auto plan = migrate::make_plan(target(context), files_of(*values), wanted);
   return context.json ? print_json(plan) : print_text(plan);
 }
 

@@ -9,14 +9,17 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "migrate/adopt_knex.h"
 #include "migrate/pending.h"
 #include "migrate/plan_draft.h"
 #include "migrate/plan_try.h"
+#include "migrate/session_lock.h"
 
 namespace pantryd::migrate {
 namespace {
 
 constexpr auto kStatusLimit = std::chrono::seconds(30);
+constexpr const char* kMayDepend = "it may depend on";
 constexpr std::size_t kBlockersMax = 100;
 
 /// Why this statement is not to be tried; empty when it may be.
@@ -103,7 +106,8 @@ void tell_blocked(Draft& draft, const Trial& trial, DraftStatement& statement) {
 
 /// Whether later failures may be due to this one.
 void note_not_tried(Draft& draft, const DraftFile& file, const DraftStatement& statement) {
-  if (statement.reach.harmless || !draft.not_tried.empty()) return;
+  const bool itself_depends = statement.told->reason.rfind(kMayDepend, 0) == 0;
+  if (statement.reach.harmless || (itself_depends && !draft.not_tried.empty())) return;
   draft.not_tried = fmt::format("{}.sql:{}", file.task.file->name, statement.told->line);
 }
 
@@ -150,7 +154,7 @@ void try_statement(Draft& draft, Trial* trial, const DraftFile& file,
       draft.failed = fmt::format("{}.sql:{}", file.task.file->name, told.line);
     } else {
       told.outcome = Outcome::not_tried;
-      told.reason = fmt::format("it may depend on {}, which was not tried: {}", draft.not_tried,
+      told.reason = fmt::format("{} {}, which was not tried: {}", kMayDepend, draft.not_tried,
                                 attempt.reason);
     }
   }
@@ -262,6 +266,7 @@ Plan make_plan(const pg::Conninfo& where, const std::vector<Migration>& files,
   Plan plan;
   Look look(where, options.stop);
   if (options.to) require_version(files, *options.to);
+  require_adopted(look.connection(), Deadline::in(kStatusLimit));
   const auto rows = status(look.connection(), files, Deadline::in(kStatusLimit));
   require_no_drift(rows);
   Draft draft{options, plan, look, {}, {}, {}, {}, {}, {}, {}, {}};

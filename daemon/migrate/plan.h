@@ -86,7 +86,7 @@ struct Plan {
 };
 
 /// Opens two connections. Throws as up() does before its first statement: drift, files that cannot
-/// be run, no such version, a standby; PgError.
+/// be run, no such version, a standby, a database that Knex made and nobody adopted; PgError.
 [[nodiscard]] Plan make_plan(const pg::Conninfo& where, const std::vector<Migration>& files,
                              const PlanOptions& options);
 

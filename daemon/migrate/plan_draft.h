@@ -35,7 +35,7 @@ struct Draft {
   std::map<Oid, Weight> weights;
   std::map<Oid, LockMode> wanted;  ///< the strongest of the whole plan
   std::map<Oid, std::string> blocked;
-  std::string not_tried;  ///< the first place that may have made what is needed later
+  std::string not_tried;  ///< the last place that may have made what is needed later
   std::string failed;     ///< the place where up would stop
 };
 

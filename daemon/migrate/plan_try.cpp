@@ -177,7 +177,7 @@ Attempt Trial::run(const std::string& sql, const Reach& reach) {
     if (auto effect = lasting_effect(reach); !effect.empty()) {
       return {Outcome::not_tried, std::move(effect), "", {}};
     }
-    connection_.exec_script(sql, Deadline::in(limit + kShort));
+    connection_.exec(sql, Deadline::in(limit + kShort));
     return {Outcome::tried, "", "", take_locks(began)};
   } catch (const pg::PgError& error) {
     if (error.failure() == pg::Failure::stopped) throw;
