@@ -43,6 +43,36 @@ void write_all(int fd, std::string_view content, const std::filesystem::path& pa
   }
 }
 
+/// False: `path` exists and shall not be replaced.
+bool write_whole(const std::filesystem::path& path, std::string_view content, unsigned mode,
+                 bool replace) {
+  auto temporary = path;
+  temporary += fmt::format(".{}.tmp", ::getpid());
+  bool written = true;
+  try {
+    const Descriptor file(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
+    if (file.get() < 0) fail_write(path, "open");
+    write_all(file.get(), content, path);
+    if (::fsync(file.get()) != 0) fail_write(path, "fsync");
+    if (replace) {
+      if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
+    } else {
+      // Unlike rename(), link() never takes the place of another file.
+      written = ::link(temporary.c_str(), path.c_str()) == 0;
+      if (!written && errno != EEXIST) fail_write(path, "link");
+      ::unlink(temporary.c_str());
+    }
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (directory.get() >= 0) ::fsync(directory.get());
+  return written;
+}
+
 /// "" on success, else the reason.
 std::string read_into(const std::filesystem::path& path, std::size_t limit_bytes,
                       std::string& out) {
@@ -61,24 +91,14 @@ std::string read_into(const std::filesystem::path& path, std::size_t limit_bytes
 
 }  // namespace
 
+bool create_file_atomically(const std::filesystem::path& path, std::string_view content,
+                            unsigned mode) {
+  return write_whole(path, content, mode, /*replace=*/false);
+}
+
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            unsigned mode) {
-  auto temporary = path;
-  temporary += fmt::format(".{}.tmp", ::getpid());
-  try {
-    const Descriptor file(
-        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, mode));
-    if (file.get() < 0) fail_write(path, "open");
-    write_all(file.get(), content, path);
-    if (::fsync(file.get()) != 0) fail_write(path, "fsync");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail_write(path, "rename");
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  const Descriptor directory(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (directory.get() >= 0) ::fsync(directory.get());
+  (void)write_whole(path, content, mode, /*replace=*/true);
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t limit_bytes) {

@@ -14,6 +14,10 @@ namespace pantryd {
 void write_file_atomically(const std::filesystem::path& path, std::string_view content,
                            unsigned mode = 0644);
 
+/// The same for a file that must not be there yet: false, and nothing changed, when it is.
+[[nodiscard]] bool create_file_atomically(const std::filesystem::path& path,
+                                          std::string_view content, unsigned mode = 0644);
+
 /// The whole file. Throws Error(usage) when it cannot be read or is larger than `limit_bytes`.
 [[nodiscard]] std::string read_file(const std::filesystem::path& path,
                                     std::size_t limit_bytes = 16U << 20U);

@@ -18,6 +18,8 @@ int run_metrics(const Context& context, const Arguments& arguments);
 int run_migrate_adopt(const Context& context, const Arguments& arguments);
 int run_migrate_down(const Context& context, const Arguments& arguments);
 int run_migrate_lint(const Context& context, const Arguments& arguments);
+int run_migrate_new(const Context& context, const Arguments& arguments);
+int run_migrate_plan(const Context& context, const Arguments& arguments);
 int run_migrate_status(const Context& context, const Arguments& arguments);
 int run_migrate_up(const Context& context, const Arguments& arguments);
 int run_migrate_verify(const Context& context, const Arguments& arguments);

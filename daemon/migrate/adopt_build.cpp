@@ -183,27 +183,33 @@ Built build_in_schema(Session& session, const std::vector<Migration>& files,
   return {made_in_schema(session, files), "schema"};
 }
 
-}  // namespace
-
-std::string reason_against_schema(const Migration& file) {
+/// Empty when the statement can be run in a schema of its own.
+std::string reason_against_schema(const Statement& statement) {
   constexpr std::array<std::string_view, 8> kKnown{"CreateStmt",    "AlterTableStmt", "IndexStmt",
                                                    "CreateSeqStmt", "ViewStmt",       "InsertStmt",
                                                    "UpdateStmt",    "CreateEnumStmt"};
-  if (!file.up_options.transaction) return "it runs without a transaction";
-  const SqlText text(file.up);
-  for (const auto& statement : parse_statements(text)) {
-    if (std::find(kKnown.begin(), kKnown.end(), statement.kind) == kKnown.end()) {
-      return fmt::format("it has a {}",
-                         statement.kind.empty() ? "statement in new syntax" : statement.kind);
-    }
-    const auto tree = statement.body.dump();
-    if (tree.find("\"schemaname\"") != std::string::npos) return "it names a schema";
-    // The name of an enum is a list of words, the last of them its own.
-    if (statement.kind == "CreateEnumStmt" && child(statement.body, "typeName").size() > 1) {
-      return "it names a schema";
-    }
+  if (std::find(kKnown.begin(), kKnown.end(), statement.kind) == kKnown.end()) {
+    return fmt::format("it has a {}",
+                       statement.kind.empty() ? "statement in new syntax" : statement.kind);
+  }
+  const auto tree = statement.body.dump();
+  if (tree.find("\"schemaname\"") != std::string::npos) return "it names a schema";
+  // The name of an enum is a list of words, the last of them its own.
+  if (statement.kind == "CreateEnumStmt" && child(statement.body, "typeName").size() > 1) {
+    return "it names a schema";
   }
   return {};
+}
+
+}  // namespace
+
+std::string reason_against_schema(const Migration& file) {
+  if (!file.up_options.transaction) return "it runs without a transaction";
+  std::string reason;
+  each_statement(SqlText(file.up), [&](const Statement& statement) {
+    if (reason.empty()) reason = reason_against_schema(statement);
+  });
+  return reason;
 }
 
 Built build(Session& session, const std::vector<Migration>& files) {

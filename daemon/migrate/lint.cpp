@@ -32,11 +32,10 @@ std::vector<Finding> LintWalk::run() {
             "-- Write it as SQL, or move it to a script that psql runs.", "", at});
   }
   judge_names();
-  const auto statements = parse_statements(sql);
-  for (const auto& statement : statements) {
+  each_statement(sql, [&](const Statement& statement) {
     current = &statement;
     judge(statement);
-  }
+  });
   current = nullptr;
   report_unused_allows();
   std::stable_sort(findings_.begin(), findings_.end(), [](const Finding& a, const Finding& b) {
@@ -95,6 +94,8 @@ void LintWalk::report(Report report) {
   Finding out;
   out.rule = rule->name;
   out.severity = rule->severity;
+  apply_size(*rule, report, out);
+  if (out.severity == Severity::advice && findings_.size() >= kAdviceMax) return;
   auto begin = report.at;
   if (begin == Report::kHere) begin = current == nullptr ? 0 : current->begin;
   std::tie(out.line, out.column) = sql.place(begin);
@@ -105,10 +106,8 @@ void LintWalk::report(Report report) {
     const auto end = std::min(whole.find('\n', begin), whole.size());
     out.statement = excerpt(whole.substr(std::min(begin, whole.size()), end - begin));
   }
-  out.why = std::move(report.why);
+  out.why = std::move(report.why) + out.why;
   out.rewrite = std::move(report.rewrite);
-  apply_size(*rule, report, out);
-  if (out.severity == Severity::advice && findings_.size() >= kAdviceMax) return;
   findings_.push_back(std::move(out));
 }
 
@@ -251,7 +250,7 @@ std::vector<Finding> lint(const LintInput& input) {
 std::vector<std::string> tables_mentioned(std::string_view text) {
   std::set<std::string> out;
   const SqlText sql(text);
-  for (const auto& statement : parse_statements(sql)) {
+  each_statement(sql, [&](const Statement& statement) {
     const auto take = [&](const std::string&, const Json& node) {
       if (node.is_object() && node.contains("relname")) out.insert(LintWalk::key(node));
     };
@@ -261,7 +260,7 @@ std::vector<std::string> tables_mentioned(std::string_view text) {
       if (kind == "Constraint") take({}, child(node, "pktable"));
       if (kind == "PartitionCmd") take({}, child(node, "name"));
     });
-  }
+  });
   return {out.begin(), out.end()};
 }
 

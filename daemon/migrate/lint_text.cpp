@@ -67,6 +67,14 @@ std::size_t after_dollar_quoted(const std::string& text, std::size_t at) {
   return close == npos ? text.size() : close + tag.size();
 }
 
+/// Regular expressions are slow, and few statements need one.
+bool mentions_password(std::string_view text) {
+  constexpr std::string_view word = "password";
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), [](char a, char b) {
+           return std::tolower(static_cast<unsigned char>(a)) == b;
+         }) != text.end();
+}
+
 }  // namespace
 
 SqlText::SqlText(std::string_view sql) : clean_(sql) {
@@ -268,7 +276,8 @@ std::string excerpt(std::string_view statement) {
   static const std::regex secret(R"((password\s+)(E?'(?:[^'\\]|''|\\.)*'?|\$\$[^$]*(?:\$\$)?))",
                                  std::regex::icase);
   auto line = one_line(statement.substr(0, head_bytes));
-  line = pg::mask_secrets(std::regex_replace(line, secret, "$1'***'"));
+  if (mentions_password(line)) line = std::regex_replace(line, secret, "$1'***'");
+  line = pg::mask_secrets(line);
   std::size_t characters = 0;
   std::size_t cut = 0;  // where the last character that leaves room for "..." ends
   for (std::size_t i = 0; i < line.size(); ++i) {

@@ -12,6 +12,7 @@ namespace {
 /// libpg_query writes its tree recursively without a look at the stack: 40,000 levels overflow 8
 /// MB.
 constexpr std::size_t kNestingMax = 4'000;
+constexpr std::size_t kChunkBytes = 16U << 10U;
 
 struct FreeResult {
   void operator()(PgQueryParseResult* result) const {
@@ -36,8 +37,32 @@ std::optional<Json> parse(const std::string& sql, std::string& error) {
   return tree;
 }
 
-void take(Json& tree, const SqlText& text, std::size_t base, std::size_t limit,
-          std::vector<Statement>& out) {
+using Seen = std::function<void(const Statement&)>;
+
+/// Runs of statements of at least kChunkBytes, by the parser; none when it refuses the text.
+std::vector<std::pair<std::size_t, std::size_t>> chunks_of(const std::string& sql) {
+  std::vector<std::pair<std::size_t, std::size_t>> out;
+  const std::unique_ptr<PgQuerySplitResult, void (*)(PgQuerySplitResult*)> result(
+      new PgQuerySplitResult(pg_query_split_with_parser(sql.c_str())),
+      [](PgQuerySplitResult* each) {
+        pg_query_free_split_result(*each);
+        delete each;
+      });
+  if (result->error != nullptr) return out;
+  for (int i = 0; i < result->n_stmts; ++i) {
+    const auto begin = static_cast<std::size_t>(result->stmts[i]->stmt_location);
+    const auto length = static_cast<std::size_t>(result->stmts[i]->stmt_len);
+    const auto end = length == 0 ? sql.size() : begin + length;
+    if (out.empty() || out.back().second - out.back().first >= kChunkBytes) {
+      out.emplace_back(begin, end);
+    } else {
+      out.back().second = end;
+    }
+  }
+  return out;
+}
+
+void take(Json& tree, const SqlText& text, std::size_t base, std::size_t limit, const Seen& seen) {
   const auto stmts = tree.find("stmts");
   if (stmts == tree.end()) return;
   for (auto& raw : *stmts) {
@@ -58,40 +83,41 @@ void take(Json& tree, const SqlText& text, std::size_t base, std::size_t limit,
     statement.begin = first < tokens.size() ? tokens[first].begin : location;
     statement.end = last > first ? tokens[last - 1].end : end;
     while (last > first && statement.end > end) statement.end = end;
-    out.push_back(std::move(statement));
+    seen(statement);
   }
 }
 
 }  // namespace
 
-std::vector<Statement> parse_statements(const SqlText& text) {
-  std::vector<Statement> out;
-  std::string error;
+void each_statement(const SqlText& text, const Seen& seen) {
   const auto pieces = text.pieces();
   const auto is_too_deep = [&](const auto& piece) {
     return text.nesting_bound(piece.first, piece.second) > kNestingMax;
   };
   if (std::none_of(pieces.begin(), pieces.end(), is_too_deep)) {
-    if (auto tree = parse(text.clean(), error)) {
-      take(*tree, text, 0, text.clean().size(), out);
-      return out;
+    const auto chunks = chunks_of(text.clean());
+    std::string error;
+    for (const auto& [begin, end] : chunks) {
+      auto tree = parse(text.clean().substr(begin, end - begin), error);
+      if (tree) take(*tree, text, begin, end, seen);
     }
+    if (!chunks.empty()) return;
   }
   for (const auto& piece : pieces) {
     const auto [begin, end] = piece;
+    std::string error;
     if (is_too_deep(piece)) {
       error = "nested too deeply to be looked at";
     } else if (auto tree = parse(std::string(text.slice(begin, end)), error)) {
-      take(*tree, text, begin, end, out);
+      take(*tree, text, begin, end, seen);
       continue;
     }
     Statement refused;
     refused.base = refused.begin = begin;
     refused.end = end;
     refused.error = error;
-    out.push_back(std::move(refused));
+    seen(refused);
   }
-  return out;
 }
 
 const Json& child(const Json& node, const char* key) {

@@ -24,9 +24,10 @@ struct Statement {
   std::string error;      ///< why it could not be parsed
 };
 
-/// Every statement of the text, in order. What the parser refuses comes with kind "" and does not
-/// keep the others from being read.
-[[nodiscard]] std::vector<Statement> parse_statements(const SqlText& text);
+/// Calls `seen` with every statement of the text, in order. What the parser refuses comes with kind
+/// "" and does not keep the others from being read. The trees of only a few statements are in
+/// memory at a time: one is about a hundred times as large as its text.
+void each_statement(const SqlText& text, const std::function<void(const Statement&)>& seen);
 
 /// A static null when there is no such field.
 [[nodiscard]] const Json& child(const Json& node, const char* key);
