@@ -5,7 +5,6 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -18,6 +17,7 @@
 #include "pg/connection.h"
 #include "tests/support/promql.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/within.h"
 
 namespace pantryd {
 namespace {
@@ -30,14 +30,7 @@ using testing_support::run_binary;
 using testing_support::scratch_dir;
 using testing_support::shared_sandbox;
 using testing_support::substituted;
-
-bool within(seconds limit, const std::function<bool()>& check) {
-  for (const auto deadline = Deadline::in(limit); !deadline.expired();) {
-    if (check()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(250));
-  }
-  return check();
-}
+using testing_support::within;
 
 Child start(const std::vector<std::string>& argv, const std::string& log) {
   ChildSpec spec;

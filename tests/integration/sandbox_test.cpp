@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "pg/connection.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/within.h"
 
 namespace pantryd {
 namespace {
@@ -15,6 +16,7 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing_support::scratch_dir;
 using testing_support::shared_sandbox;
+using testing_support::within;
 
 pg::Connection connect(const pg::Conninfo& where) {
   return pg::Connection::connect(where, Deadline::in(seconds(10)));
@@ -22,16 +24,6 @@ pg::Connection connect(const pg::Conninfo& where) {
 
 std::string scalar(pg::Connection& connection, const std::string& sql) {
   return std::string(connection.exec(sql, Deadline::in(seconds(10))).text(0, 0));
-}
-
-template <typename Check>
-bool within(seconds limit, Check check) {
-  const auto deadline = Deadline::in(limit);
-  while (!deadline.expired()) {
-    if (check()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return false;
 }
 
 TEST(SandboxTest, AStandbyStreamsFromThePrimary) {

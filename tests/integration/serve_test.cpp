@@ -1,11 +1,10 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
-#include <thread>
-
 #include "base/file.h"
 #include "pg/connection.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/within.h"
 
 namespace pantryd {
 namespace {
@@ -16,6 +15,7 @@ using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing_support::scratch_dir;
 using testing_support::shared_sandbox;
+using testing_support::within;
 
 std::string get(const std::string& url) {
   const auto file = scratch_dir() / "answer";
@@ -38,16 +38,6 @@ std::string status_of(const std::string& url) {
   return run_child({{"curl", "-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url}},
                    Deadline::in(seconds(10)))
       .output;
-}
-
-template <typename Check>
-bool within(seconds limit, Check check) {
-  const auto deadline = Deadline::in(limit);
-  while (!deadline.expired()) {
-    if (check()) return true;
-    std::this_thread::sleep_for(milliseconds(100));
-  }
-  return false;
 }
 
 /// The daemon with both servers of the sandbox as targets.

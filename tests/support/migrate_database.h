@@ -17,6 +17,7 @@
 #include "migrate/runner.h"
 #include "pg/connection.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/within.h"
 
 namespace pantryd::testing_support {
 
@@ -93,13 +94,9 @@ inline std::string read_until(const Child& child, const std::string& text) {
 
 /// Waits until a query returns true; false when it did not within half a minute.
 inline bool becomes_true(pg::Connection& connection, const std::string& query) {
-  const auto deadline = soon();
-  const StopFlag never;
-  while (!deadline.expired()) {
-    if (connection.exec(query, soon()).boolean(0, 0)) return true;
-    (void)never.wait(Deadline::in(std::chrono::milliseconds(20)));
-  }
-  return false;
+  return within(
+      std::chrono::seconds(30), [&] { return connection.exec(query, soon()).boolean(0, 0); },
+      std::chrono::milliseconds(20));
 }
 
 }  // namespace pantryd::testing_support
