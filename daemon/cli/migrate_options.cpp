@@ -48,6 +48,10 @@ po::options_description run_options() {
 
 std::vector<migrate::Migration> files_of(const po::variables_map& values) {
   const auto dir = values["dir"].as<std::string>();
+  // An unset variable in a script must not bring up the migrations of this binary instead.
+  if (dir.empty() && !values["dir"].defaulted()) {
+    throw Error(ExitCode::usage, "--dir names no folder", "Name the folder of the migrations.");
+  }
   return dir.empty() ? migrate::embedded_migrations() : migrate::load_folder(dir);
 }
 

@@ -99,7 +99,10 @@ Finished run_in_transaction(Session& session, const Task& task) {
 }
 
 Progress next_progress(const Progress& progress, const SqlStatement& statement) {
-  return {progress.done + 1, sha256_hex(progress.done_checksum + statement.sql)};
+  // What an editor may change without changing the file may change in what has run, too.
+  auto text = normalise(statement.sql);
+  text.pop_back();
+  return {progress.done + 1, sha256_hex(progress.done_checksum + text)};
 }
 
 /// False when the server will not have this statement in a transaction; then nothing of it is left.
@@ -268,6 +271,10 @@ Task prepare_task(const Migration& file, Direction direction, std::optional<Hist
   task.direction = direction;
   task.by_statement = !task.options().transaction || half.has_value();
   task.statements = read_statements(task, server_version);
+  if (task.statements.empty()) {
+    refuse(task, 1, "there is nothing to run but comments",
+           "Write the statements below the line of their section.");
+  }
   for (const auto& each : task.statements) require_runnable(task, each);
   if (!half) return task;
   Progress progress;

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/sha256.h"
 #include "base/units.h"
+#include "base/utf8.h"
 #include "migrate/split.h"
 
 namespace pantryd::migrate {
@@ -19,6 +20,8 @@ namespace {
 
 constexpr std::size_t kFileLimitBytes = 16U << 20U;
 constexpr std::size_t kFilesMax = 100'000;
+constexpr std::string_view kSuffix = ".sql";
+constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kMark = "-- migrate:";
 constexpr const char* kOptions =
     "Options are: no-transaction, lock-timeout 2s, statement-timeout 30m, allow RULE because "
@@ -160,17 +163,48 @@ class Reader {
   int line_ = 0;
 };
 
+/// The text that is run: what `normalise` does but for blanks at the ends of lines, which may be
+/// part of a string.
+std::string with_unix_lines(std::string_view text) {
+  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
+    text.remove_prefix(kByteOrderMark.size());
+  }
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '\r') {
+      out.push_back(text[i]);
+    } else if (i + 1 == text.size() || text[i + 1] != '\n') {
+      out.push_back('\n');
+    }
+  }
+  return out;
+}
+
+void require_text(const std::string& file_name, std::string_view raw) {
+  const auto bad = find_not_text(raw);
+  if (!bad) return;
+  const auto line = 1 + std::count(raw.begin(), raw.begin() + static_cast<long>(*bad), '\n');
+  throw Error(
+      ExitCode::usage,
+      fmt::format("{}:{}: byte {} of the file is not UTF-8 text", file_name, line, *bad + 1),
+      "Save it as UTF-8.");
+}
+
 void read_name(const std::string& file_name, Migration& out) {
   const auto bad = [&]() -> Error {
     return {ExitCode::usage, fmt::format("{} is not named like a migration", file_name),
             "Name it NNN_what_it_does.sql, or R_what_it_makes.sql when it shall run again whenever "
             "it changes."};
   };
-  constexpr std::string_view kSuffix = ".sql";
   if (file_name.size() <= kSuffix.size() ||
       file_name.substr(file_name.size() - kSuffix.size()) != kSuffix) {
     throw bad();
   }
+  const bool odd = std::any_of(file_name.begin(), file_name.end(), [](char c) {
+    return static_cast<unsigned char>(c) < ' ' || c == '\x7F';
+  });
+  if (odd || find_not_text(file_name)) throw bad();
   out.name = file_name.substr(0, file_name.size() - kSuffix.size());
   if (out.name.size() > 2 && out.name.substr(0, 2) == "R_") {
     out.kind = Kind::repeatable;
@@ -178,6 +212,10 @@ void read_name(const std::string& file_name, Migration& out) {
   }
   const char* end = out.name.data() + out.name.size();
   const auto [digits_end, failure] = std::from_chars(out.name.data(), end, out.version);
+  if (failure == std::errc::result_out_of_range) {
+    throw Error(ExitCode::usage, fmt::format("the number of {} is too large", file_name),
+                "The largest is 9223372036854775807; a date and time such as 20261122093000 fits.");
+  }
   if (failure != std::errc{} || out.version < 0 || digits_end == end || *digits_end != '_' ||
       out.name.front() == '-') {
     throw bad();
@@ -197,6 +235,26 @@ std::vector<Migration> sorted(std::vector<Migration> all) {
   return all;
 }
 
+/// A name in capitals would be skipped without a word if it were not looked at, and so is refused.
+bool ends_like_a_migration(const std::string& file_name) {
+  if (file_name.size() < kSuffix.size()) return false;
+  auto ending = file_name.substr(file_name.size() - kSuffix.size());
+  for (char& c : ending) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
+  return ending == kSuffix;
+}
+
+/// Read once: what is checked, hashed and run is one and the same text.
+std::string read_migration(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  // Whoever opens a FIFO waits for its writer, and a device has no end.
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    throw Error(ExitCode::usage, fmt::format("{} is not a regular file", path.string()),
+                "Take it out of the folder of the migrations, or give it another ending.");
+  }
+  return read_file(path, kFileLimitBytes);
+}
+
 }  // namespace
 
 std::string_view to_string(Kind kind) {
@@ -208,18 +266,12 @@ std::string Migration::id() const {
 }
 
 std::string normalise(std::string_view text) {
-  if (text.substr(0, 3) == "\xEF\xBB\xBF") text.remove_prefix(3);
   std::string out;
   out.reserve(text.size() + 1);
   const auto trim_line = [&] {
     while (!out.empty() && (out.back() == ' ' || out.back() == '\t')) out.pop_back();
   };
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    char c = text[i];
-    if (c == '\r') {
-      if (i + 1 < text.size() && text[i + 1] == '\n') continue;
-      c = '\n';
-    }
+  for (const char c : with_unix_lines(text)) {
     if (c == '\n') trim_line();
     out.push_back(c);
   }
@@ -232,13 +284,9 @@ std::string normalise(std::string_view text) {
 Migration parse_file(const std::string& file_name, std::string_view raw) {
   Migration named;
   read_name(file_name, named);
-  if (raw.find('\0') != std::string_view::npos) {
-    throw Error(ExitCode::usage, fmt::format("{} is not UTF-8 text", file_name),
-                "Save it as UTF-8.");
-  }
-  const auto text = normalise(raw);
+  require_text(file_name, raw);
   Reader reader(file_name);
-  auto out = reader.read(text);
+  auto out = reader.read(with_unix_lines(raw));
   out.version = named.version;
   out.name = named.name;
   out.kind = named.kind;
@@ -251,7 +299,7 @@ Migration parse_file(const std::string& file_name, std::string_view raw) {
                 "A repeatable migration is changed by editing it; drop the section.");
   }
   if (is_blank_sql(out.down)) out.down.clear();
-  out.checksum = "sha256-v1:" + sha256_hex(text);
+  out.checksum = "sha256-v1:" + sha256_hex(normalise(raw));
   return out;
 }
 
@@ -268,14 +316,22 @@ std::vector<Migration> load_folder(const std::filesystem::path& folder) {
   std::error_code error;
   for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
        at.increment(error)) {
-    if (at->path().extension() != ".sql") continue;
-    if (out.size() >= kFilesMax) throw Error(ExitCode::usage, "too many migrations");
-    out.push_back(
-        parse_file(at->path().filename().string(), read_file(at->path(), kFileLimitBytes)));
+    const auto name = at->path().filename().string();
+    if (!ends_like_a_migration(name)) continue;
+    if (out.size() >= kFilesMax) {
+      throw Error(ExitCode::usage,
+                  fmt::format("{} holds more than {} migrations", folder.string(), kFilesMax),
+                  "Name the folder of the migrations with --dir.");
+    }
+    out.push_back(parse_file(name, read_migration(at->path())));
   }
   if (error) {
     throw Error(ExitCode::usage,
                 fmt::format("cannot read the folder {}: {}", folder.string(), error.message()),
+                "Name the folder of the migrations with --dir.");
+  }
+  if (out.empty()) {
+    throw Error(ExitCode::usage, fmt::format("there are no migrations in {}", folder.string()),
                 "Name the folder of the migrations with --dir.");
   }
   return sorted(std::move(out));

@@ -46,17 +46,18 @@ struct Migration {
 };
 
 /// Line ends to LF, a byte order mark and trailing blanks dropped: what an editor or a checkout
-/// may change without changing the migration.
+/// may change without changing the migration. For checksums; what runs keeps its blanks.
 [[nodiscard]] std::string normalise(std::string_view text);
 
-/// One file. Throws Error(usage) that names file and line: a bad name, no up section, an empty one,
-/// an unknown option, SQL above the first section.
+/// One file. Throws Error(usage) that names file and line: a bad name, a number beyond 63 bits, not
+/// UTF-8, no up section, an empty one, an unknown option, SQL above the first section.
 [[nodiscard]] Migration parse_file(const std::string& file_name, std::string_view text);
 
 /// The migrations compiled into this binary: by version, then the repeatable ones by name.
 [[nodiscard]] std::vector<Migration> embedded_migrations();
 
-/// Those of a folder, in the same order. Throws Error(usage): unreadable, two with one version.
+/// Those of a folder, in the same order; each file is read once. Throws Error(usage): unreadable,
+/// none there, something that is not a regular file under a migration's name, two with one version.
 [[nodiscard]] std::vector<Migration> load_folder(const std::filesystem::path& folder);
 
 }  // namespace pantryd::migrate

@@ -1,6 +1,9 @@
 #include "migrate/history.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
+
+#include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -116,8 +119,16 @@ std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadli
 }
 
 void create_history(pg::Connection& connection, Deadline deadline) {
-  connection.exec_script(kCreate, deadline);
-  if (connection.exec(kIsOld, deadline).boolean(0, 0)) connection.exec(kUpgrade, deadline);
+  try {
+    connection.exec_script(kCreate, deadline);
+    if (connection.exec(kIsOld, deadline).boolean(0, 0)) connection.exec(kUpgrade, deadline);
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() != pg::sqlstate::kInsufficientPrivilege) throw;
+    throw pg::PgError(error.failure(), error.sqlstate(),
+                      fmt::format("the history of migrations cannot be made: {}", error.what()),
+                      "Migrate as the owner of the database, or let this role make the schema "
+                      "pantryd: GRANT CREATE ON DATABASE ... TO ...; nothing was changed.");
+  }
   (void)connection.take_notices();  // "already exists, skipping"
 }
 

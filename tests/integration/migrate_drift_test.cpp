@@ -200,50 +200,6 @@ TEST(MigrateDriftTest, WhatCannotRunIsRefusedWithFileAndLineBeforeAnythingRuns) 
   EXPECT_TRUE(connection.exec("SELECT to_regclass('good') IS NULL", soon()).boolean(0, 0));
 }
 
-TEST(MigrateDriftTest, ByteOrderMarkAndWindowsLineEndsAndTenMegabytesJustWork) {
-  auto connection = connect(fresh_database("odd_files"));
-  std::string big = "-- migrate:up\nCREATE TABLE big (x text);\n";
-  const std::string row = "INSERT INTO big VALUES ('" + std::string(100'000, 'x') + "');\n";
-  while (big.size() < 10'000'000) big += row;
-  const auto folder = folder_of(
-      "odd_files",
-      {{"001_bom.sql", "\xEF\xBB\xBF-- migrate:up\r\nCREATE TABLE bom (x text DEFAULT 'a');\r\n"},
-       {"002_big.sql", big}});
-  EXPECT_EQ(bring_up(connection, load_folder(folder)).size(), 2U);
-  EXPECT_EQ(connection.exec("SELECT count(*) FROM big", soon()).i64(0, 0), 100);
-}
-
-TEST(MigrateDriftTest, AFileThatMayNotBeReadIsNamed) {
-  const auto folder = folder_of("secret", {{"001_a.sql", "-- migrate:up\nSELECT 1;\n"}});
-  std::filesystem::permissions(folder + "/001_a.sql", std::filesystem::perms::none);
-  const bool root = ::geteuid() == 0;
-  if (root) {
-    ASSERT_EQ(::seteuid(65534), 0);
-  }
-  std::string message = "read";
-  try {
-    (void)load_folder(folder);
-  } catch (const Error& error) {
-    message = error.what();
-    EXPECT_EQ(error.code(), ExitCode::usage);
-  }
-  if (root) {
-    ASSERT_EQ(::seteuid(0), 0);
-  }
-  EXPECT_THAT(message, HasSubstr("001_a.sql"));
-}
-
-TEST(MigrateDriftTest, StandbyAndReadOnlyDatabaseAreRefusedWithoutATrace) {
-  const auto standby = pantryd_run({"migrate", "up"}, shared_sandbox().standby());
-  EXPECT_THAT(code_and_text(standby), HasSubstr("1 pantryd: "));
-  EXPECT_THAT(standby.output, HasSubstr("read-only standby"));
-  const auto where = fresh_database("read_only");
-  connect(where).exec("ALTER DATABASE read_only SET default_transaction_read_only = on", soon());
-  const auto result = pantryd_run({"migrate", "up"}, where);
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.output, HasSubstr("default_transaction_read_only"));
-}
-
 TEST(MigrateDriftTest, SettingsOfOneFileDoNotReachTheNext) {
   auto connection = connect(fresh_database("settings_end"));
   (void)bring_up(connection, {make("001_a", "CREATE SCHEMA far; SET search_path = far;"),

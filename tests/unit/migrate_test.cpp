@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "base/utf8.h"
 #include "migrate/blockers.h"
 #include "migrate/execute.h"
 #include "migrate/files.h"
@@ -51,6 +52,27 @@ TEST(MigrationFileTest, AnAllowanceKeepsItsRuleReasonAndLine) {
   EXPECT_EQ(file.allowances[0].line, 1);
 }
 
+TEST(MigrationFileTest, WhatRunsKeepsItsBlanksAndTheChecksumDoesNotLookAtThem) {
+  const auto file = parse_file("007_x.sql", "-- migrate:up\r\nSELECT 'a  \r\nb';  \r\n");
+  EXPECT_EQ(file.up, "\nSELECT 'a  \nb';  \n");
+  EXPECT_EQ(file.checksum, parse_file("007_x.sql", "-- migrate:up\nSELECT 'a\nb';").checksum);
+}
+
+TEST(TextTest, WhatPostgresWouldRefuseIsFoundWithItsPlace) {
+  for (const std::string& good :
+       std::vector<std::string>{"", "a", "\xC2\x80", "\xE0\xA0\x80", "\xED\x9F\xBF",
+                                "\xF0\x90\x80\x80", "\xF4\x8F\xBF\xBF"}) {
+    EXPECT_EQ(find_not_text(good + "a"), std::nullopt);
+  }
+  for (const std::string& bad : std::vector<std::string>{
+           std::string(1, '\0'), std::string("\x80"), std::string("\xC1\xBF"), std::string("\xC2"),
+           std::string("\xE0\x9F\xBF"), std::string("\xED\xA0\x80"), std::string("\xE2\x82"),
+           std::string("\xF0\x8F\xBF\xBF"), std::string("\xF4\x90\x80\x80"),
+           std::string("\xF0\x90\x80"), std::string("\xFF")}) {
+    EXPECT_EQ(find_not_text("ab" + bad + "c"), 2U);
+  }
+}
+
 TEST(MigrationFileTest, WhatIsNotUnderstoodIsRefusedWithItsLine) {
   const std::string up = "-- migrate:up\n";
   EXPECT_THAT(refusal("1_x.sql", up + "-- migrate:no-transactions\nSELECT 1;"),
@@ -67,9 +89,10 @@ TEST(MigrationFileTest, WhatIsNotUnderstoodIsRefusedWithItsLine) {
   EXPECT_THAT(refusal("1_x.sql", std::string("S\0E", 3)), HasSubstr("not UTF-8"));
   EXPECT_THAT(refusal("R_x.sql", up + "SELECT 1;\n-- migrate:down\nSELECT 2;"),
               HasSubstr("repeatable"));
-  for (const auto* name : {"x.sql", "1.sql", "-1_x.sql", "_x.sql", "99999999999999999999_x.sql"}) {
+  for (const auto* name : {"x.sql", "1.sql", "-1_x.sql", "_x.sql"}) {
     EXPECT_THAT(refusal(name, up + "SELECT 1;"), HasSubstr("not named like")) << name;
   }
+  EXPECT_THAT(refusal("99999999999999999999_x.sql", up + "SELECT 1;"), HasSubstr("too large"));
   EXPECT_EQ(refusal("1_x.sql", "/* why\n*/\n" + up + "SELECT 1;"), "accepted");
 }
 
