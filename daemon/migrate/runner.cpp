@@ -120,7 +120,7 @@ std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration
   require_writable(connection);
   if (options.to) require_version(files, *options.to);
   SessionLock lock(connection, options.lock_wait, options.stop != nullptr ? *options.stop : never);
-  BlockerWatch watch(connection.conninfo(), connection.backend_pid());
+  BlockerWatch watch(connection.conninfo(), lock.session_pid());
   Session session{connection, options, watch, "none"};
   reset_session(session);
   session.role = connection.exec("SELECT current_setting('role')", soon()).text(0, 0);

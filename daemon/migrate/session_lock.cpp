@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "migrate/ladder.h"
+#include "migrate/own_session.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -33,15 +34,6 @@ std::string describe_holder(pg::Connection& connection) {
                      rows.text(0, 2), format_duration(std::chrono::seconds(rows.i64(0, 3))));
 }
 
-void require_direct(pg::Connection& connection) {
-  const auto pid = connection.exec("SELECT pg_backend_pid()", soon()).i64(0, 0);
-  if (pid == connection.backend_pid()) return;
-  throw Error(ExitCode::failed,
-              fmt::format("{} is a connection pooler: statements run in sessions that are not ours",
-                          connection.conninfo().display()),
-              "Name the server itself with --dsn; a migration needs a session of its own.");
-}
-
 }  // namespace
 
 void require_writable(pg::Connection& connection) {
@@ -60,8 +52,7 @@ void require_writable(pg::Connection& connection) {
 }
 
 SessionLock::SessionLock(pg::Connection& connection, milliseconds patience, const StopFlag& stop)
-    : connection_(connection) {
-  require_direct(connection_);
+    : connection_(connection), session_pid_(require_own_session(connection)) {
   const auto deadline = Deadline::in(patience);
   while (!connection_.exec("SELECT pg_try_advisory_lock($1)", pg::Params::of(kLockKey), soon())
               .boolean(0, 0)) {
@@ -89,7 +80,7 @@ SessionLock::~SessionLock() {
 
 void SessionLock::require_held() {
   const auto rows = connection_.exec(kHolder, pg::Params::of(kLockKey), soon());
-  if (!rows.empty() && rows.i64(0, 0) == connection_.backend_pid()) return;
+  if (!rows.empty() && rows.i64(0, 0) == session_pid_) return;
   throw Error(ExitCode::failed, "a migration let go of the runner's own advisory lock",
               "Take DISCARD ALL and pg_advisory_unlock_all() out of the migrations.");
 }

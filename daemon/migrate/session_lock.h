@@ -19,7 +19,7 @@ void require_writable(pg::Connection& connection);
 class SessionLock {
  public:
   /// Throws Error(lock) that names the holder when it is not free within `patience`, and
-  /// Error(failed) through a pooler, where no lock of a session means anything.
+  /// Error(failed) through a pooler that does not give us a session of our own (own_session.h).
   SessionLock(pg::Connection& connection, std::chrono::milliseconds patience, const StopFlag& stop);
   ~SessionLock();
   SessionLock(const SessionLock&) = delete;
@@ -28,9 +28,12 @@ class SessionLock {
   /// Throws Error(failed) when a migration let go of the lock (DISCARD ALL,
   /// pg_advisory_unlock_all).
   void require_held();
+  /// The server process that holds it, which through a pooler is not Connection::backend_pid().
+  [[nodiscard]] int session_pid() const { return session_pid_; }
 
  private:
   pg::Connection& connection_;
+  int session_pid_;
 };
 
 }  // namespace pantryd::migrate
