@@ -1,11 +1,12 @@
-// Runs that are cut off: killed at every step, killed inside a concurrent build, failed, stopped by
-// a restart of the server. In the end there is always what an undisturbed run leaves.
+// Runs that are cut off: killed at every step, killed inside a concurrent build, failed. In the end
+// there is always what an undisturbed run leaves.
 #include <gmock/gmock.h>
 
 #include <csignal>
 
 #include "base/error.h"
 #include "tests/support/migrate_database.h"
+#include "tests/support/migrate_runs.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -14,42 +15,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
 using namespace testing_support;
-
-const Files& mixed_files() {
-  static const Files files{
-      {"001_shop.sql",
-       "-- migrate:up\nCREATE TABLE item (id int PRIMARY KEY, name text, old int);\n"
-       "INSERT INTO item SELECT i, 'item ' || i, i FROM generate_series(1, 100) i;\n"
-       "CREATE INDEX item_old ON item (old);\n"},
-      {"002_live.sql",
-       "-- migrate:no-transaction\n-- migrate:up\n"
-       "SET search_path = public;\n"
-       "CREATE INDEX CONCURRENTLY item_name ON item (name);\n"
-       "INSERT INTO item VALUES (101, 'one more', 1);\n"
-       "DROP INDEX CONCURRENTLY item_old;\n"
-       "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS item_id_name ON item (id, name);\n"
-       "VACUUM item;\n"
-       "ALTER TABLE item ADD COLUMN price numeric;\n"},
-      {"003_after.sql", "-- migrate:up\nALTER TABLE item DROP COLUMN old;\n"},
-      {"R_names.sql", "-- migrate:up\nCREATE OR REPLACE VIEW names AS SELECT name FROM item;\n"},
-  };
-  return files;
-}
-
-/// All that a run leaves: the catalogue, the rows, and history without its times.
-std::vector<std::string> state_of(const pg::Conninfo& where) {
-  auto connection = connect(where);
-  auto out = read_catalogue(connection, soon());
-  for (const auto* query :
-       {"SELECT count(*) || ' rows ' || sum(id) FROM item",
-        "SELECT string_agg(concat_ws(' ', id, state, statements_done, statements_total), ', ' "
-        "ORDER BY id) FROM pantryd.migrations",
-        "SELECT fingerprint FROM pantryd.catalogue_fingerprint WHERE objects_before_run IS NULL"}) {
-    const auto rows = connection.exec(query, soon());
-    out.push_back(rows.empty() ? "nothing" : std::string(rows.text(0, 0)));
-  }
-  return out;
-}
 
 TEST(MigrateResumeTest, ARunKilledBeforeAnyOfItsStepsIsCompletedByTheNext) {
   const auto folder = folder_of("killed", mixed_files());
@@ -252,33 +217,6 @@ TEST(MigrateResumeTest, APartitionThatIsHalfDetachedIsDetachedByTheNextRun) {
   reader.exec("COMMIT", soon());
   EXPECT_EQ(bring_up(connection, {file}).size(), 1U);
   EXPECT_EQ(connection.exec("SELECT count(*) FROM pg_inherits", soon()).i64(0, 0), 0);
-}
-
-TEST(MigrateResumeTest, AServerThatRestartsHalfWayIsAClearErrorAndTheNextRunCompletes) {
-  const auto where = fresh_database("restarted");
-  const auto folder = folder_of("restarted", mixed_files());
-  auto connection = connect(where);
-  RunnerOptions options;
-  options.before_step = [](std::string_view what) {
-    // The middle of the second file: statements of it are done already.
-    if (what.substr(0, 10) != "DROP INDEX") return;
-    shared_sandbox().stop_primary();
-    shared_sandbox().start_primary();
-  };
-  try {
-    (void)bring_up(connection, load_folder(folder), options);
-    FAIL();
-  } catch (const pg::PgError& error) {
-    EXPECT_EQ(error.code(), ExitCode::unreachable);
-    EXPECT_EQ(error.failure(), pg::Failure::lost);
-    EXPECT_THAT(error.what(), HasSubstr("002_live.sql:6"));
-    EXPECT_THAT(error.hint(), HasSubstr("restarted"));
-  }
-  const auto again = pantryd_run({"migrate", "up", "--dir", folder}, where);
-  EXPECT_EQ(again.exit_code, 0) << again.output;
-  const auto calm = fresh_database("undisturbed");
-  ASSERT_EQ(pantryd_run({"migrate", "up", "--dir", folder}, calm).exit_code, 0);
-  EXPECT_EQ(state_of(where), state_of(calm));
 }
 
 }  // namespace
