@@ -1,9 +1,9 @@
 // What does not fit: files edited, missing or late, a catalogue changed by hand, files that are no
 // migrations; and the way back.
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include "base/error.h"
+#include "migrate/execute.h"
 #include "tests/support/migrate_database.h"
 
 namespace pantryd::migrate {
@@ -198,6 +198,27 @@ TEST(MigrateDriftTest, WhatCannotRunIsRefusedWithFileAndLineBeforeAnythingRuns) 
               HasSubstr("no name"));
   EXPECT_THAT(says(make("002_s", "SELECT 'é';\nSELEC 1;")), HasSubstr("002_s.sql:3: syntax"));
   EXPECT_TRUE(connection.exec("SELECT to_regclass('good') IS NULL", soon()).boolean(0, 0));
+}
+
+TEST(MigrateDriftTest, AFileSentWholeThatCommitsByItselfIsAnErrorAndNotRecorded) {
+  auto connection = connect(fresh_database("sent_whole"));
+  // What a file in syntax that the parser does not know becomes: one statement, not looked into.
+  const auto file = make("001_a", "CREATE TABLE a (x int); COMMIT;");
+  Task task;
+  task.file = &file;
+  task.statements.resize(1);
+  task.statements[0].sql = file.up;
+  RunnerOptions options;
+  BlockerWatch watch(connection.conninfo(), connection.backend_pid());
+  Session session{connection, options, watch, "none"};
+  try {
+    (void)run_task(session, task);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::failed);
+    EXPECT_THAT(error.what(), HasSubstr("ended the runner's transaction itself"));
+  }
+  EXPECT_TRUE(connection.idle());
 }
 
 TEST(MigrateDriftTest, SettingsOfOneFileDoNotReachTheNext) {

@@ -151,6 +151,36 @@ TEST(MigrateLockTest, AConcurrentBuildIsNotBegunBehindAForgottenTransaction) {
   EXPECT_EQ(bring_up(connection, {file}, options).size(), 1U);
 }
 
+TEST(MigrateLockTest, AnIndexThatAnotherSessionBuildsNowIsWaitedForAndNotDroppedUnderIt) {
+  const auto where = fresh_database("being_built");
+  auto connection = connect(where);
+  connection.exec("CREATE TABLE shop (a int)", soon());
+  auto writer = hold(where, "INSERT INTO shop VALUES (1)");
+  std::thread builder(
+      [&] { connect(where).exec_script("CREATE INDEX CONCURRENTLY shop_a ON shop (a)", soon()); });
+  const auto oid = [&] {
+    return connection.exec("SELECT coalesce(to_regclass('shop_a')::oid, 0)", soon()).i64(0, 0);
+  };
+  EXPECT_TRUE(becomes_true(connection, "SELECT to_regclass('shop_a') IS NOT NULL"));
+  const auto built = oid();
+  RunnerOptions options;
+  options.lock_budget = seconds(1);
+  options.statement_timeout = seconds(5);
+  const auto file =
+      make_outside("001_i", "CREATE INDEX CONCURRENTLY IF NOT EXISTS shop_a ON shop (a);");
+  try {
+    (void)bring_up(connection, {file}, options);
+    ADD_FAILURE() << "it was not waited for";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::lock);
+    EXPECT_THAT(error.what(), HasSubstr("another session that builds public.shop_a"));
+  }
+  writer.exec("COMMIT", soon());
+  builder.join();
+  EXPECT_EQ(bring_up(connection, {file}).size(), 1U);
+  EXPECT_EQ(oid(), built);
+}
+
 TEST(MigrateLockTest, ARunnerThatWaitsForAnotherNamesIt) {
   const auto where = fresh_database("other_runner");
   auto holder = connect(where);

@@ -96,6 +96,27 @@ TEST_F(InvalidIndexTest, IfNotExistsOverOneRebuildsIt) {
   EXPECT_TRUE(valid("item_id"));
 }
 
+TEST_F(InvalidIndexTest, OneThatCameUpInTheLastMomentIsNotTakenForASuccess) {
+  connection_.exec("DROP INDEX item_id", soon());
+  const auto file =
+      make_outside("001_i", "CREATE INDEX CONCURRENTLY IF NOT EXISTS item_id ON item (id);");
+  RunnerOptions options;
+  options.before_step = [&](std::string_view what) {
+    if (what.rfind("CREATE INDEX", 0) != 0) return;
+    auto other = connect(where_);
+    EXPECT_THROW(other.exec("CREATE UNIQUE INDEX CONCURRENTLY item_id ON item (id)", soon()),
+                 pg::PgError);
+  };
+  try {
+    (void)bring_up(connection_, {file}, options);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), HasSubstr("item_id is not valid after it was built"));
+  }
+  EXPECT_EQ(bring_up(connection_, {file}).size(), 1U);
+  EXPECT_TRUE(valid("item_id"));
+}
+
 TEST_F(InvalidIndexTest, IfNotExistsOverOneInATransactionIsAnError) {
   try {
     (void)bring_up(connection_,
