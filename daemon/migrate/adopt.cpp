@@ -43,7 +43,7 @@ class Desk {
  public:
   Desk(pg::Connection& connection, const RunnerOptions& options)
       : lock_(writable(connection), options.lock_wait, stop_of(options)),
-        watch_(connection.conninfo(), connection.backend_pid()),
+        watch_(connection.conninfo(), lock_.session_pid()),
         session{connection, options, watch_, "none"} {
     reset_session(session);
   }
