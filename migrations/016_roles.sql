@@ -80,7 +80,7 @@ GRANT SELECT ON products, sales, expenses, debts, debt_payments TO grocery_reado
 GRANT SELECT (id, username, email, role, is_active, last_login, created_at, updated_at)
     ON users TO grocery_readonly;
 GRANT EXECUTE ON FUNCTION sales_summary(timestamptz, timestamptz), daily_sales(date),
-    top_products(bigint) TO grocery_app, grocery_readonly;
+    top_products(bigint), search_products(text, bigint) TO grocery_app, grocery_readonly;
 GRANT EXECUTE ON FUNCTION sales_rollup_difference() TO grocery_readonly;
 GRANT USAGE ON SCHEMA public TO pg_monitor;
 GRANT SELECT (id) ON sales_changes TO pg_monitor;  -- to count what waits
@@ -125,7 +125,7 @@ BEGIN
         || ARRAY(
         SELECT format('ALTER ROUTINE %s OWNER TO grocery_migrate', oid::regprocedure) FROM pg_proc
             WHERE pronamespace = 'public'::regnamespace AND proowner = ANY (superusers)
-                AND proname IN ('products_mark_low_stock', 'sales_rollup_fold',
+                AND proname IN ('search_products', 'products_mark_low_stock', 'sales_rollup_fold',
                     'sales_record_insert', 'sales_record_delete', 'sales_record_update',
                     'sales_record_truncate', 'sales_summary', 'daily_sales', 'top_products',
                     'sales_rollup_difference', 'sales_rollup_backfill', 'sales_rollup_rebuild'));

@@ -157,6 +157,34 @@ TEST(SchemaTest, EachListHasAnIndexInItsOrder) {
               HasSubstr("products_low_stock_index"));
 }
 
+TEST(SchemaTest, TheSearchFindsWhatTheApplicationsStatementFinds) {
+  const auto where = fresh_database("schema_search");
+  auto connection = connect(where);
+  bring_to(connection, kNewest);
+  fill_shop(connection, {.products = 3'000});
+  connection.exec("UPDATE products SET description = '50%_off\\now' WHERE barcode = 'B000042'",
+                  soon());
+  // Many matches take the other way through the function than few.
+  connection.exec(
+      "INSERT INTO products (id, name, category, price) SELECT gen_random_uuid(), 'Filler ' "
+      "|| n, 'F', 1 FROM generate_series(1, 51000) n",
+      soon());
+  connection.exec("ANALYZE products", soon());
+  for (const auto* term : {"product 12", "duct 299", "filler", "filler 50", "b00004", "it is 7",
+                           "no such", "50%_off", "off\\now", "f", ""}) {
+    SCOPED_TRACE(term);
+    const auto ours =
+        connection.exec("SELECT id FROM search_products($1, 50)", pg::Params::of(term), soon());
+    const auto theirs = connection.exec(
+        "SELECT id FROM products WHERE strpos(lower(name), lower($1)) > 0 OR "
+        "strpos(lower(description), "
+        "lower($1)) > 0 OR strpos(lower(barcode), lower($1)) > 0 ORDER BY name, id LIMIT 50",
+        pg::Params::of(term), soon());
+    ASSERT_EQ(ours.rows(), theirs.rows());
+    for (int i = 0; i < ours.rows(); ++i) EXPECT_EQ(ours.text(i, 0), theirs.text(i, 0));
+  }
+}
+
 TEST(SchemaTest, NoTwoIndexesHoldTheSameColumns) {
   const auto where = fresh_database("schema_duplicates");
   auto connection = connect(where);
