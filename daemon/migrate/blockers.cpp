@@ -24,16 +24,7 @@ constexpr std::size_t kQueryCharsMax = 120;
 
 std::vector<Blocker> read_blockers(const pg::Result& rows) {
   std::vector<Blocker> out;
-  for (int i = 0; i < rows.rows(); ++i) {
-    Blocker each;
-    each.pid = rows.i64(i, 0);
-    each.user = rows.text(i, 1);
-    each.application = rows.text(i, 2);
-    each.state = rows.text(i, 3);
-    each.query = shorten_query(std::string(rows.text(i, 4)));
-    if (const auto age = rows.maybe_i64(i, 5)) each.age = seconds(*age);
-    out.push_back(std::move(each));
-  }
+  for (int i = 0; i < rows.rows(); ++i) out.push_back(read_blocker(rows, i));
   return out;
 }
 
@@ -53,6 +44,17 @@ constexpr const char* kOld =
     "AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL) ORDER BY xact_start LIMIT 10";
 
 }  // namespace
+
+Blocker read_blocker(const pg::Result& rows, int row) {
+  Blocker out;
+  out.pid = rows.i64(row, 0);
+  out.user = rows.text(row, 1);
+  out.application = rows.text(row, 2);
+  out.state = rows.text(row, 3);
+  out.query = shorten_query(std::string(rows.text(row, 4)));
+  if (const auto age = rows.maybe_i64(row, 5)) out.age = seconds(*age);
+  return out;
+}
 
 std::string shorten_query(const std::string& query) {
   std::string out = one_line(pg::mask_secrets(query));

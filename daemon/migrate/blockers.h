@@ -24,6 +24,10 @@ struct Blocker {
   std::optional<std::chrono::seconds> age;  ///< of its transaction
 };
 
+/// From a row whose first columns are pid, usename, application_name, state, query and the age of
+/// the transaction in seconds.
+[[nodiscard]] Blocker read_blocker(const pg::Result& rows, int row);
+
 /// "pid 71 (app, idle in transaction for 3m 2s): SELECT ...", one after the other.
 [[nodiscard]] std::string describe(const std::vector<Blocker>& blockers);
 

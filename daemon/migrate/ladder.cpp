@@ -35,7 +35,7 @@ milliseconds Ladder::lock_timeout() const {
 
 std::optional<milliseconds> Ladder::climb() {
   if (budget_.expired()) return std::nullopt;
-  const auto pause = std::min(jittered(rung(attempt_) * kPauseFactor), budget_.remaining());
+  const auto pause = std::min(jittered(lock_timeout() * kPauseFactor), budget_.remaining());
   ++attempt_;
   return pause;
 }

@@ -14,6 +14,7 @@
 #include <limits>
 
 #include "base/deadline.h"
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/stop.h"
@@ -28,20 +29,6 @@ constexpr auto kLockPoll = std::chrono::milliseconds(10);
 constexpr std::size_t kSlugMax = 100;
 constexpr std::size_t kFilesMax = 100'000;
 constexpr std::size_t kWidthLeast = 3;
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 [[noreturn]] void fail(const char* what, const fs::path& path, int error) {
   throw Error(ExitCode::failed,

@@ -94,17 +94,6 @@ constexpr const char* kHolders =
     "AND l.pid IS DISTINCT FROM $2::int AND l.pid IS DISTINCT FROM pg_backend_pid() "
     "ORDER BY a.xact_start, l.pid LIMIT 1000";
 
-Blocker read_blocker(const pg::Result& rows, int row) {
-  Blocker out;
-  out.pid = rows.i64(row, 0);
-  out.user = rows.text(row, 1);
-  out.application = rows.text(row, 2);
-  out.state = rows.text(row, 3);
-  out.query = shorten_query(std::string(rows.text(row, 4)));
-  if (const auto age = rows.maybe_i64(row, 5)) out.age = seconds(*age);
-  return out;
-}
-
 }  // namespace
 
 std::string Relation::sql() const {

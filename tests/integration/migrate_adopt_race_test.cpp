@@ -17,23 +17,6 @@ using testing::Not;
 using testing::StartsWith;
 using namespace testing_support;
 
-const std::vector<std::string> kAdopt{"migrate", "adopt", "--from", "knex"};
-
-std::string told(const ChildResult& result) {
-  return std::to_string(result.exit_code) + "\n" + result.output;
-}
-
-std::string one(const pg::Conninfo& where, const std::string& query) {
-  auto connection = connect(where);
-  const auto rows = connection.exec(query, soon());
-  return rows.empty() || rows.is_null(0, 0) ? "" : std::string(rows.text(0, 0));
-}
-
-std::string history_rows(const pg::Conninfo& where) {
-  if (one(where, "SELECT to_regclass('pantryd.migrations')").empty()) return "0";
-  return one(where, "SELECT count(*) FROM pantryd.migrations");
-}
-
 std::string scratch_left(const pg::Conninfo& where) {
   return one(where,
              "SELECT (SELECT count(*) FROM pg_database WHERE datname LIKE 'pantryd\\_adopt%') + "
@@ -44,25 +27,17 @@ TEST(MigrateAdoptRaceTest, AnAdoptionKilledBeforeAnyOfItsStepsLeavesNothingAndTh
   auto arguments = kAdopt;
   arguments.emplace_back("--fence");
   constexpr int kStepsMax = 30;
-  int step = 1;
-  for (; step < kStepsMax; ++step) {
-    const auto where = knex_database("killed");
-    auto spec = pantryd_child(arguments, where);
-    spec.env = {"PANTRYD_TEST_PAUSE_BEFORE=" + std::to_string(step)};
-    Child child(spec);
-    const auto said = read_until(child, "paused before step");
-    if (said.find("paused before step") == std::string::npos) break;
-    SCOPED_TRACE(said);
-    child.signal(SIGKILL);
-    ASSERT_TRUE(child.wait(soon()).has_value());
-    EXPECT_EQ(one(where, "SELECT to_regnamespace('pantryd')"), "");
-    EXPECT_EQ(one(where, "SELECT is_locked FROM knex_migrations_lock"), "0");
-    EXPECT_EQ(one(where, "SELECT count(*) FROM knex_migrations"), "6");
-    const auto again = pantryd_run(arguments, where);
-    EXPECT_EQ(again.exit_code, 0) << again.output;
-    EXPECT_EQ(history_rows(where), "6");
-    EXPECT_EQ(scratch_left(where), "0");
-  }
+  const int step = kill_before_each_step(
+      arguments, kStepsMax, [] { return knex_database("killed"); },
+      [&](const pg::Conninfo& where) {
+        EXPECT_EQ(one(where, "SELECT to_regnamespace('pantryd')"), "");
+        EXPECT_EQ(one(where, "SELECT is_locked FROM knex_migrations_lock"), "0");
+        EXPECT_EQ(one(where, "SELECT count(*) FROM knex_migrations"), "6");
+        const auto again = pantryd_run(arguments, where);
+        EXPECT_EQ(again.exit_code, 0) << again.output;
+        EXPECT_EQ(history_rows(where), "6");
+        EXPECT_EQ(scratch_left(where), "0");
+      });
   // Scratch database made, used, dropped; BEGIN, lock, compare, three writes, COMMIT.
   EXPECT_EQ(step, 11);
 }

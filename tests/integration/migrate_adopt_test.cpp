@@ -17,22 +17,11 @@ using testing::Not;
 using testing::StartsWith;
 using namespace testing_support;
 
-const std::vector<std::string> kAdopt{"migrate", "adopt", "--from", "knex"};
 const std::vector<std::string> kVerify{"migrate", "verify"};
 
 std::vector<std::string> adopt_with(std::vector<std::string> more) {
   more.insert(more.begin(), kAdopt.begin(), kAdopt.end());
   return more;
-}
-
-std::string told(const ChildResult& result) {
-  return std::to_string(result.exit_code) + "\n" + result.output;
-}
-
-std::string one(const pg::Conninfo& where, const std::string& query) {
-  auto connection = connect(where);
-  const auto rows = connection.exec(query, soon());
-  return rows.empty() || rows.is_null(0, 0) ? "" : std::string(rows.text(0, 0));
 }
 
 /// All that may not change when an adoption is refused, undone or cut off.
@@ -42,30 +31,10 @@ std::string knex_state(const pg::Conninfo& where) {
              "(SELECT string_agg(l::text, ' ') FROM knex_migrations_lock l)");
 }
 
-std::string history_rows(const pg::Conninfo& where) {
-  if (one(where, "SELECT to_regclass('pantryd.migrations')").empty()) return "0";
-  return one(where, "SELECT count(*) FROM pantryd.migrations");
-}
-
-/// The schema as pg_dump writes it, both kinds of history aside; its \restrict key is random.
-std::string dump_of(const pg::Conninfo& where) {
-  ChildSpec spec;
-  spec.argv = {(shared_sandbox().bin_dir() / "pg_dump").string(),
-               "--schema-only",
-               "--exclude-schema=pantryd",
-               "--exclude-table=knex_migrations*",
-               "--file=" + (scratch_dir() / "dump.sql").string(),
-               "-d",
-               where.reveal()};
-  const auto result = run_child(spec, soon());
-  EXPECT_TRUE(result.ok()) << result.output;
-  std::istringstream lines(read_file(scratch_dir() / "dump.sql"));
-  std::string out;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.rfind("\\restrict ", 0) != 0 && line.rfind("\\unrestrict ", 0) != 0)
-      out += line + "\n";
-  }
-  return out;
+/// The schema, both kinds of history aside.
+std::string schema_of(const pg::Conninfo& where) {
+  return dump_of(where,
+                 {"--schema-only", "--exclude-schema=pantryd", "--exclude-table=knex_migrations*"});
 }
 
 /// The first lines that differ; empty when the texts are the same.
@@ -84,8 +53,8 @@ TEST(MigrateAdoptTest, AnAdoptedDatabaseAndAFreshOneHaveTheSameDumpAfterUp) {
               AllOf(StartsWith("0\n"), HasSubstr("scratch database")));
   EXPECT_EQ(pantryd_run({"migrate", "up"}, knex).exit_code, 0);
   EXPECT_EQ(pantryd_run({"migrate", "up"}, fresh).exit_code, 0);
-  const auto dump = dump_of(knex);
-  EXPECT_EQ(first_difference(dump, dump_of(fresh)), "");
+  const auto dump = schema_of(knex);
+  EXPECT_EQ(first_difference(dump, schema_of(fresh)), "");
   EXPECT_THAT(dump, AllOf(HasSubstr("CREATE TABLE public.debt_payments"), Not(HasSubstr("knex"))));
   EXPECT_EQ(pantryd_run({"migrate", "status", "--check"}, knex).exit_code, 0);
   EXPECT_EQ(pantryd_run(kVerify, knex).exit_code, 0);

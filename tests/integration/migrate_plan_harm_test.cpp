@@ -6,10 +6,9 @@
 #include <thread>
 
 #include "base/error.h"
-#include "migrate/plan.h"
 #include "migrate/plan_try.h"
 #include "migrate/session_lock.h"
-#include "tests/support/migrate_database.h"
+#include "tests/support/migrate_plan.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -47,33 +46,7 @@ ANALYZE;
 )";
 
 pg::Conninfo shop(const std::string& name) {
-  const auto where = fresh_database(name);
-  connect(where).exec_script(kShop, soon());
-  return where;
-}
-
-/// Limits that a busy machine does not reach.
-PlanOptions calm() {
-  PlanOptions options;
-  options.statement_timeout = milliseconds(20'000);
-  options.hold_budget = milliseconds(60'000);
-  return options;
-}
-
-std::string dump(const pg::Conninfo& where) {
-  ChildSpec spec;
-  spec.argv = {(shared_sandbox().bin_dir() / "pg_dump").string(), "-d", where.reveal()};
-  const auto out = run_child(spec, Deadline::in(seconds(60)));
-  EXPECT_TRUE(out.ok()) << out.output;
-  // These two lines hold a key that is another one each time.
-  std::string text;
-  for (std::size_t at = 0; at < out.output.size();) {
-    const auto end = std::min(out.output.find('\n', at), out.output.size());
-    const auto line = out.output.substr(at, end - at);
-    if (line.find("restrict ") == std::string::npos) text += line + "\n";
-    at = end + 1;
-  }
-  return text;
+  return database_with(name, kShop);
 }
 
 std::vector<std::string> told(const Plan& plan) {
@@ -88,7 +61,7 @@ std::vector<std::string> told(const Plan& plan) {
 
 TEST(MigratePlanHarmTest, NothingIsLeftBehind) {
   const auto where = shop("plan_left");
-  const auto before = dump(where);
+  const auto before = dump_of(where, {});
   const std::vector<Migration> files{
       make("001_a",
            "ALTER TABLE item ADD COLUMN note text;\nUPDATE item SET price = 1;\nDROP TABLE below;\n"
@@ -102,7 +75,7 @@ TEST(MigratePlanHarmTest, NothingIsLeftBehind) {
   const auto plan = make_plan(where, files, calm());
   EXPECT_THAT(told(plan), Contains("tried: ")) << "a plan that tries nothing leaves nothing";
   EXPECT_EQ(told(plan)[4], "tried: ") << "a sequence that the plan made goes with it";
-  EXPECT_EQ(dump(where), before);
+  EXPECT_EQ(dump_of(where, {}), before);
   auto connection = connect(where);
   EXPECT_TRUE(connection.exec("SELECT to_regnamespace('pantryd') IS NULL", soon()).boolean(0, 0));
   EXPECT_TRUE(becomes_true(connection,

@@ -1,12 +1,12 @@
 // What a plan tells of locks is the truth of the manual, and what of a plan cannot be tried is
 // said.
+#include "tests/support/migrate_plan.h"
+
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "migrate/plan.h"
-#include "tests/support/migrate_database.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -39,17 +39,7 @@ ANALYZE;
 )";
 
 pg::Conninfo shop(const std::string& name) {
-  const auto where = fresh_database(name);
-  connect(where).exec_script(kShop, soon());
-  return where;
-}
-
-PlanOptions calm() {
-  PlanOptions options;
-  // A busy machine shall not decide what these tests find.
-  options.statement_timeout = milliseconds(20'000);
-  options.hold_budget = milliseconds(60'000);
-  return options;
+  return database_with(name, kShop);
 }
 
 using Locks = std::vector<std::string>;

@@ -20,23 +20,19 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using namespace testing_support;
 
-std::string scalar(const pg::Conninfo& where, const std::string& sql) {
-  return std::string(connect(where).exec(sql, soon()).maybe_text(0, 0).value_or(""));
-}
-
 /// What a refused run may not leave: a lock in a session that the pooler lends on, or a schema.
 std::string traces(const pg::Conninfo& where) {
-  return scalar(where,
-                "SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') || ' locks, ' "
-                "|| (SELECT count(*) FROM pg_namespace WHERE nspname = 'pantryd') || ' schemas, ' "
-                "|| (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace) || "
-                "' relations'");
+  return one(where,
+             "SELECT (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory') || ' locks, ' "
+             "|| (SELECT count(*) FROM pg_namespace WHERE nspname = 'pantryd') || ' schemas, ' "
+             "|| (SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace) || "
+             "' relations'");
 }
 
 class MigratePoolerTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (!has_pgbouncer()) GTEST_SKIP() << "pgbouncer is not installed";
+    ASSERT_TRUE(has_pgbouncer()) << "pgbouncer is not installed: ./run install pgbouncer";
   }
   void expect_refused(const PgBouncer& pooler, const pg::Conninfo& direct) {
     const auto result = pantryd_run(up_, pooler.conninfo(direct.get("dbname")));
@@ -106,7 +102,7 @@ TEST_F(MigratePoolerTest, InSessionModeItLeavesWhatADirectRunLeaves) {
   const auto direct = fresh_database("pooled");
   const PgBouncer pooler(direct, {.pool_mode = "session"});
   // Sessions that others left behind are lent before new ones are started.
-  for (int i = 0; i < 3; ++i) (void)scalar(pooler.conninfo(), "SELECT 1");
+  for (int i = 0; i < 3; ++i) (void)one(pooler.conninfo(), "SELECT 1");
   const auto result = pantryd_run(up_, pooler.conninfo());
   EXPECT_EQ(result.exit_code, 0) << result.output;
   EXPECT_EQ(state_of(direct), undisturbed(folder_));

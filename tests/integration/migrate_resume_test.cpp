@@ -23,21 +23,14 @@ TEST(MigrateResumeTest, ARunKilledBeforeAnyOfItsStepsIsCompletedByTheNext) {
   ASSERT_EQ(pantryd_run(up, calm).exit_code, 0);
   const auto wanted = state_of(calm);
   constexpr int kStepsMax = 100;
-  int step = 1;
-  for (; step < kStepsMax; ++step) {
-    const auto where = fresh_database("killed");
-    auto spec = pantryd_child(up, where);
-    spec.env = {"PANTRYD_TEST_PAUSE_BEFORE=" + std::to_string(step)};
-    Child child(spec);
-    const auto said = read_until(child, "paused before step");
-    if (said.find("paused before step") == std::string::npos) break;
-    SCOPED_TRACE(said);
-    child.signal(SIGKILL);
-    ASSERT_TRUE(child.wait(soon()).has_value());
-    const auto again = pantryd_run(up, where);
-    ASSERT_EQ(again.exit_code, 0) << again.output;
-    ASSERT_EQ(state_of(where), wanted);
-  }
+  const int step = kill_before_each_step(
+      up, kStepsMax, [] { return fresh_database("killed"); },
+      [&](const pg::Conninfo& where) {
+        const auto again = pantryd_run(up, where);
+        ASSERT_EQ(again.exit_code, 0) << again.output;
+        ASSERT_EQ(state_of(where), wanted);
+      });
+  ASSERT_FALSE(HasFatalFailure());
   // 3 files in transactions, 7 statements one by one, the run's own two: fewer would mean that
   // boundaries are left out.
   EXPECT_GT(step, 35);

@@ -7,7 +7,7 @@
 #include "migrate/files.h"
 #include "migrate/runner.h"
 #include "pg/connection.h"
-#include "tests/support/shared_sandbox.h"
+#include "tests/support/migrate_database.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -15,37 +15,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing_support::run_binary;
-using testing_support::scratch_dir;
-using testing_support::shared_sandbox;
-
-Deadline soon() {
-  return Deadline::in(seconds(20));
-}
-
-/// A database of its own for each test.
-pg::Conninfo fresh_database(const std::string& name) {
-  auto admin = pg::Connection::connect(shared_sandbox().primary(), soon());
-  admin.exec("DROP DATABASE IF EXISTS " + name, soon());
-  admin.exec("CREATE DATABASE " + name + " TEMPLATE template0 ENCODING 'UTF8'", soon());
-  return shared_sandbox().primary().with("dbname", name);
-}
-
-pg::Connection connect(const pg::Conninfo& where) {
-  return pg::Connection::connect(where, soon());
-}
-
-std::vector<Applied> bring_up(pg::Connection& connection, const std::vector<Migration>& files,
-                              milliseconds lock_wait = seconds(30)) {
-  RunnerOptions options;
-  options.lock_wait = lock_wait;
-  options.tool_version = "test";
-  return up(connection, files, options, [](const Migration&) {});
-}
-
-Migration make(const std::string& name, const std::string& sql) {
-  return parse_file(name + ".sql", "-- migrate:up\n" + sql + "\n");
-}
+using namespace testing_support;
 
 std::vector<Migration> shipped_as_built() {
   auto all = embedded_migrations();
@@ -68,18 +38,14 @@ TEST(MigrateTest, PgDumpShowsTheSameTablesAndNothingElseInPublic) {
   const auto where = fresh_database("dumped");
   auto connection = connect(where);
   (void)bring_up(connection, shipped_as_built());
-  ChildSpec spec;
-  spec.argv = {(shared_sandbox().bin_dir() / "pg_dump").string(), "--schema-only",
-               "--schema=public", "-d", where.reveal()};
-  const auto dump = run_child(spec, Deadline::in(seconds(60)));
-  ASSERT_TRUE(dump.ok()) << dump.output;
+  const auto dump = dump_of(where, {"--schema-only", "--schema=public"});
   int tables = 0;
-  for (auto at = dump.output.find("CREATE TABLE"); at != std::string::npos;
-       at = dump.output.find("CREATE TABLE", at + 1)) {
+  for (auto at = dump.find("CREATE TABLE"); at != std::string::npos;
+       at = dump.find("CREATE TABLE", at + 1)) {
     ++tables;
   }
   EXPECT_EQ(tables, 6);
-  EXPECT_THAT(dump.output, testing::Not(HasSubstr("pantryd")));
+  EXPECT_THAT(dump, testing::Not(HasSubstr("pantryd")));
 }
 
 TEST(MigrateTest, ASecondRunHasNothingToDo) {
@@ -160,7 +126,9 @@ TEST(MigrateTest, AnotherRunnerThatDoesNotEndIsALockErrorNotAWait) {
   holder.exec("SELECT pg_advisory_lock(x'70616e74727964'::bigint)", soon());
   auto connection = connect(where);
   try {
-    (void)bring_up(connection, embedded_migrations(), milliseconds(300));
+    RunnerOptions options;
+    options.lock_wait = milliseconds(300);
+    (void)bring_up(connection, embedded_migrations(), options);
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::lock);

@@ -22,9 +22,7 @@ constexpr std::int64_t kProducts = 40;
 
 void bring_to(const pg::Conninfo& where, std::int64_t version) {
   auto connection = connect(where);
-  RunnerOptions options;
-  options.to = version;
-  (void)bring_up(connection, embedded_migrations(), options);
+  testing_support::bring_to(connection, version);
 }
 
 /// One statement, so one snapshot: the rows in which sums and sales differ.
@@ -140,11 +138,10 @@ class Tills {
 };
 
 bool reaches(const Tills& tills, int done) {
-  const auto deadline = Deadline::in(seconds(60));
-  const StopFlag never;
-  while (tills.done() < done && !tills.failed() && !deadline.expired())
-    (void)never.wait(Deadline::in(milliseconds(5)));
-  return tills.done() >= done;
+  return within(
+             seconds(60), [&] { return tills.done() >= done || tills.failed(); },
+             milliseconds(5)) &&
+         tills.done() >= done;
 }
 
 TEST(RollupTest, SumsAndSalesAgreeInEverySnapshotWhileTheyAreMadeUnderLoad) {
@@ -157,7 +154,7 @@ TEST(RollupTest, SumsAndSalesAgreeInEverySnapshotWhileTheyAreMadeUnderLoad) {
   ASSERT_TRUE(reaches(tills, 50));
   std::atomic<bool> migrated{false};
   std::thread runner([&] {
-    bring_to(where, 17);
+    bring_to(where, newest_version());
     migrated = true;
   });
   int looks = 0;
@@ -188,7 +185,7 @@ TEST(RollupTest, SumsAndSalesAgreeInEverySnapshotWhileTheyAreMadeUnderLoad) {
 
 TEST(RollupTest, ChangesAreFoldedIntoTheSumsSoThatTheyStayFew) {
   const auto where = fresh_database("rollup_fold");
-  bring_to(where, 17);
+  bring_to(where, newest_version());
   auto connection = connect(where);
   fill_shop(connection, {.products = kProducts});
   connection.exec("UPDATE products SET stock = 100000000", soon());
@@ -293,7 +290,7 @@ TEST(RollupTest, TheFunctionsAnswerWhatTheApplicationsOwnStatementsAnswer) {
   agree("before the backfill");
   sell(connection, {uuid_of(1), uuid_of(3), 2, "debt", ""});
   agree("before the backfill, one sale later");
-  bring_to(where, 17);
+  bring_to(where, newest_version());
   agree("after it");
   for (int i = 0; i < 20; ++i) sell(connection, {uuid_of(10 + i), uuid_of(5), 3, "mpesa", ""});
   connection.exec("UPDATE products SET name = 'Renamed' WHERE id = $1", pg::Params::of(uuid_of(5)),
@@ -307,7 +304,7 @@ TEST(RollupTest, TheFunctionsAnswerWhatTheApplicationsOwnStatementsAnswer) {
 
 TEST(RollupTest, NoSaleWaitsForASumAndNoneFailsInAStricterIsolation) {
   const auto where = fresh_database("rollup_wait");
-  bring_to(where, 17);
+  bring_to(where, newest_version());
   auto first = connect(where);
   fill_shop(first, {.products = kProducts});
   auto second = connect(where);
@@ -338,7 +335,7 @@ TEST(RollupTest, NoSaleWaitsForASumAndNoneFailsInAStricterIsolation) {
 
 TEST(RollupTest, EachColumnThatIsSummedIsFollowedWhenItAloneChanges) {
   const auto where = fresh_database("rollup_columns");
-  bring_to(where, 17);
+  bring_to(where, newest_version());
   auto connection = connect(where);
   fill_shop(connection, {.products = kProducts, .sales = 100});
   const auto changes = [&] {
@@ -364,7 +361,7 @@ TEST(RollupTest, EachColumnThatIsSummedIsFollowedWhenItAloneChanges) {
 
 TEST(RollupTest, TruncatedSalesLeaveNoSumsAndARebuildMendsWhatWroteAroundTheTriggers) {
   const auto where = fresh_database("rollup_rebuild");
-  bring_to(where, 17);
+  bring_to(where, newest_version());
   auto connection = connect(where);
   fill_shop(connection, {.products = kProducts, .sales = 2'000});
   EXPECT_EQ(difference(connection), "");

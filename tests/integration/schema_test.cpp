@@ -18,13 +18,7 @@ using std::chrono::seconds;
 using testing::HasSubstr;
 using testing::Not;
 
-constexpr std::int64_t kNewest = 17;
-
-void bring_to(pg::Connection& connection, std::int64_t version) {
-  RunnerOptions options;
-  options.to = version;
-  (void)bring_up(connection, embedded_migrations(), options);
-}
+const std::int64_t kNewest = newest_version();
 
 std::string refusal_of(pg::Connection& connection, const std::string& sql) {
   try {

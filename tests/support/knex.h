@@ -58,4 +58,12 @@ inline pg::Conninfo knex_database(const std::string& name) {
   return shared_sandbox().primary().with("dbname", name);
 }
 
+inline const std::vector<std::string> kAdopt{"migrate", "adopt", "--from", "knex"};
+
+/// How many rows pantryd's history has; "0" also without one.
+inline std::string history_rows(const pg::Conninfo& where) {
+  if (one(where, "SELECT to_regclass('pantryd.migrations')").empty()) return "0";
+  return one(where, "SELECT count(*) FROM pantryd.migrations");
+}
+
 }  // namespace pantryd::testing_support

@@ -1,11 +1,14 @@
 // For the tests of migrations: a database each, folders of files, and runs of the binary.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
+#include <csignal>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -97,6 +100,74 @@ inline bool becomes_true(pg::Connection& connection, const std::string& query) {
   return within(
       std::chrono::seconds(30), [&] { return connection.exec(query, soon()).boolean(0, 0); },
       std::chrono::milliseconds(20));
+}
+
+/// The first value of a query as text; empty for NULL and for no row.
+inline std::string one(const pg::Conninfo& where, const std::string& query) {
+  auto connection = connect(where);
+  const auto rows = connection.exec(query, soon());
+  return rows.empty() || rows.is_null(0, 0) ? "" : std::string(rows.text(0, 0));
+}
+
+/// Exit code and output of a run, a line apart.
+inline std::string told(const ChildResult& result) {
+  return std::to_string(result.exit_code) + "\n" + result.output;
+}
+
+/// The number of the last migration in this binary.
+inline std::int64_t newest_version() {
+  std::int64_t newest = 0;
+  for (const auto& each : migrate::embedded_migrations()) newest = std::max(newest, each.version);
+  return newest;
+}
+
+/// Up to `version` with the migrations of this binary.
+inline void bring_to(pg::Connection& connection, std::int64_t version) {
+  migrate::RunnerOptions options;
+  options.to = version;
+  (void)bring_up(connection, migrate::embedded_migrations(), options);
+}
+
+/// What pg_dump writes, without the two lines whose key is another one each time.
+inline std::string dump_of(const pg::Conninfo& where, const std::vector<std::string>& options) {
+  const auto file = (scratch_dir() / "dump.sql").string();
+  ChildSpec spec;
+  spec.argv = {(shared_sandbox().bin_dir() / "pg_dump").string(), "--file=" + file, "-d",
+               where.reveal()};
+  spec.argv.insert(spec.argv.end(), options.begin(), options.end());
+  const auto result = run_child(spec, Deadline::in(std::chrono::seconds(60)));
+  if (!result.ok()) throw Error(ExitCode::failed, "pg_dump failed: " + result.output);
+  std::istringstream lines(read_file(file));
+  std::string out;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("\\restrict ") && !line.starts_with("\\unrestrict ")) out += line + "\n";
+  }
+  return out;
+}
+
+/// Starts `arguments` on a new database each time, kills it before its first step, its second, and
+/// so on until a run has no more of them, and has `check` look at what each kill left. Returns the
+/// number of steps and one.
+template <typename MakeDatabase, typename Check>
+int kill_before_each_step(const std::vector<std::string>& arguments, int steps_max,
+                          const MakeDatabase& make_database, const Check& check) {
+  int step = 1;
+  for (; step < steps_max; ++step) {
+    const pg::Conninfo where = make_database();
+    auto spec = pantryd_child(arguments, where);
+    spec.env = {"PANTRYD_TEST_PAUSE_BEFORE=" + std::to_string(step)};
+    Child child(spec);
+    const auto said = read_until(child, "paused before step");
+    if (said.find("paused before step") == std::string::npos) break;
+    SCOPED_TRACE(said);
+    child.signal(SIGKILL);
+    if (!child.wait(soon()).has_value()) {
+      ADD_FAILURE() << "a killed run did not end";
+      break;
+    }
+    check(where);
+  }
+  return step;
 }
 
 }  // namespace pantryd::testing_support
