@@ -1,0 +1,317 @@
+// Invariants: see the header. Every public call ends in settle(), which restores them: trim what
+// may not stand, serve who waits, begin the connects that are missing. idle_ holds exactly the
+// connections that are not in use.
+#include "pool/desk.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace pantryd::pool {
+
+std::string_view to_string(Refusal refusal) {
+  switch (refusal) {
+    case Refusal::full:
+      return "full";
+    case Refusal::queue_full:
+      return "queue_full";
+    case Refusal::server_down:
+      return "server_down";
+    case Refusal::authentication:
+      return "authentication";
+    case Refusal::too_many_clients:
+      return "too_many_clients";
+    case Refusal::deadline:
+      return "deadline";
+    case Refusal::shutting_down:
+      return "shutting_down";
+  }
+  return "unknown";
+}
+
+std::string_view to_string(CloseCause cause) {
+  switch (cause) {
+    case CloseCause::idle:
+      return "idle";
+    case CloseCause::lifetime:
+      return "lifetime";
+    case CloseCause::broken:
+      return "broken";
+    case CloseCause::surplus:
+      return "surplus";
+    case CloseCause::changed:
+      return "changed";
+    case CloseCause::shutdown:
+      return "shutdown";
+  }
+  return "unknown";
+}
+
+Desk::Desk(Policy policy, std::uint64_t seed, Time now) : policy_(policy), random_(seed) {
+  settle(now);
+}
+
+Ticket Desk::ask(Time now) {
+  const Ticket ticket = ++last_ticket_;
+  if (shutting_down_) {
+    refuse(ticket, Refusal::shutting_down);
+    return ticket;
+  }
+  if (breaker_ != Breaker::closed && idle_.empty()) {
+    refuse(ticket, down_refusal());
+    return ticket;
+  }
+  waiting_.insert(ticket);
+  settle(now);
+  if (static_cast<std::int32_t>(waiting_.size()) > policy_.waiters_max &&
+      waiting_.erase(ticket) > 0) {
+    refuse(ticket, Refusal::queue_full);
+  }
+  return ticket;
+}
+
+void Desk::check_failed(Ticket ticket, Id id, Time now) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end()) return;
+  suspect_since_ = now;
+  connections_.erase(found);
+  close(id, CloseCause::broken);
+  if (shutting_down_) {
+    refuse(ticket, Refusal::shutting_down);
+  } else if (breaker_ != Breaker::closed && idle_.empty()) {
+    refuse(ticket, down_refusal());
+  } else {
+    waiting_.insert(ticket);
+  }
+  settle(now);
+}
+
+std::optional<Refusal> Desk::leave(Ticket ticket) {
+  if (waiting_.erase(ticket) == 0) return std::nullopt;
+  if (last_failure_ == ConnectFailure::too_many_clients) return Refusal::too_many_clients;
+  if (last_failure_ == ConnectFailure::authentication) return Refusal::authentication;
+  if (last_failure_ == ConnectFailure::unreachable) return Refusal::server_down;
+  return connecting_.empty() ? Refusal::full : Refusal::deadline;
+}
+
+void Desk::connected(Id id, Time now) {
+  const auto found = connecting_.find(id);
+  if (found == connecting_.end()) return;
+  const auto generation = found->second;
+  connecting_.erase(found);
+  // A good login is a good server, also one with a password that is out of date by now.
+  breaker_ = Breaker::closed;
+  failures_in_a_row_ = 0;
+  connect_after_.reset();
+  last_failure_.reset();
+  const auto lifetime = std::chrono::nanoseconds(policy_.lifetime);
+  Standing standing;
+  standing.expires = now + (lifetime - random_part(lifetime / 10));
+  standing.idle_since = now;
+  standing.generation = generation;
+  connections_.emplace(id, standing);
+  idle_.push_back(id);
+  settle(now);
+}
+
+void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
+  if (connecting_.erase(id) == 0) return;
+  last_failure_ = failure;
+  ++failures_in_a_row_;
+  back_off(now);
+  const bool down = failure == ConnectFailure::unreachable &&
+                    (failures_in_a_row_ >= policy_.breaker_failures || breaker_ != Breaker::closed);
+  // Who is let in no more may still use what it has; without any, to wait is to wait for nothing.
+  const bool shut_out = failure == ConnectFailure::authentication && connections_.empty();
+  if (down || shut_out) {
+    breaker_ = Breaker::open;
+    suspect_since_ = now;
+    for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, down_refusal());
+  } else if (breaker_ == Breaker::half_open) {
+    breaker_ = Breaker::open;
+  }
+  settle(now);
+}
+
+void Desk::give_back(Id id, bool reusable, Time now) {
+  const auto found = connections_.find(id);
+  if (found == connections_.end() || !found->second.in_use) return;
+  if (!reusable) {
+    suspect_since_ = now;
+    connections_.erase(found);
+    close(id, CloseCause::broken);
+  } else {
+    found->second.in_use = false;
+    found->second.idle_since = now;
+    idle_.push_back(id);
+  }
+  settle(now);
+}
+
+void Desk::tick(Time now) {
+  settle(now);
+}
+
+std::optional<Time> Desk::next_tick() const {
+  std::optional<Time> next;
+  const auto sooner = [&](Time time) { next = next ? std::min(*next, time) : time; };
+  if (shutting_down_) return next;
+  if (connect_after_) sooner(*connect_after_);
+  const bool beyond_min = spoken_for() > policy_.size_min;
+  for (const Id id : idle_) {
+    const auto& standing = connections_.at(id);
+    sooner(standing.expires);
+    if (beyond_min) sooner(standing.idle_since + policy_.idle_timeout);
+  }
+  return next;
+}
+
+void Desk::change(Policy policy, bool new_login, Time now) {
+  policy_ = policy;
+  if (new_login) {
+    ++generation_;
+    // What the server said of the old login tells nothing of the new one.
+    connect_after_.reset();
+  }
+  settle(now);
+}
+
+void Desk::shut_down(Time now) {
+  shutting_down_ = true;
+  for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, Refusal::shutting_down);
+  settle(now);
+}
+
+std::vector<Action> Desk::actions() {
+  return std::exchange(actions_, {});
+}
+
+Numbers Desk::numbers() const {
+  Numbers out;
+  out.idle = static_cast<std::int32_t>(idle_.size());
+  out.in_use = static_cast<std::int32_t>(connections_.size()) - out.idle;
+  out.connecting = static_cast<std::int32_t>(connecting_.size());
+  out.waiting = static_cast<std::int32_t>(waiting_.size());
+  return out;
+}
+
+void Desk::settle(Time now) {
+  trim(now);
+  serve(now);
+  refill(now);
+}
+
+void Desk::trim(Time now) {
+  // The longest idle first: of those beyond size_min, they are the ones nobody needs.
+  std::vector<Id> stays;
+  stays.reserve(idle_.size());
+  for (const Id id : idle_) {
+    const auto cause = unfit(connections_.at(id), now);
+    if (!cause) {
+      stays.push_back(id);
+      continue;
+    }
+    connections_.erase(id);
+    close(id, *cause);
+  }
+  idle_ = std::move(stays);
+}
+
+std::optional<CloseCause> Desk::unfit(const Standing& standing, Time now) const {
+  if (shutting_down_) return CloseCause::shutdown;
+  if (standing.generation != generation_) return CloseCause::changed;
+  if (spoken_for() > policy_.size_max) return CloseCause::surplus;
+  if (now >= standing.expires) return CloseCause::lifetime;
+  const bool unused = waiting_.empty() && spoken_for() > policy_.size_min;
+  if (unused && now >= standing.idle_since + policy_.idle_timeout) return CloseCause::idle;
+  return std::nullopt;
+}
+
+void Desk::serve(Time now) {
+  while (!waiting_.empty() && !idle_.empty()) {
+    const Id id = idle_.back();
+    idle_.pop_back();
+    auto& standing = connections_.at(id);
+    Action action;
+    action.kind = Action::Kind::grant;
+    action.ticket = *waiting_.begin();
+    action.id = id;
+    action.check = now >= standing.idle_since + policy_.check_after ||
+                   (suspect_since_ && standing.idle_since < *suspect_since_);
+    standing.in_use = true;
+    waiting_.erase(waiting_.begin());
+    actions_.push_back(action);
+  }
+}
+
+void Desk::refill(Time now) {
+  if (shutting_down_) return;
+  if (connect_after_ && now < *connect_after_) return;
+  connect_after_.reset();
+  // After a failure one connect finds out whether the server is back.
+  const std::int32_t at_once = failures_in_a_row_ > 0 ? 1 : policy_.connects_max;
+  const auto connecting = [&] { return static_cast<std::int32_t>(connecting_.size()); };
+  while (connecting() < at_once && spoken_for() < policy_.size_max) {
+    const bool someone_waits = static_cast<std::int32_t>(waiting_.size()) > connecting();
+    const bool probe = breaker_ == Breaker::open;
+    if (!someone_waits && !probe && spoken_for() >= policy_.size_min) return;
+    if (probe) breaker_ = Breaker::half_open;
+    begin_connect();
+  }
+}
+
+void Desk::begin_connect() {
+  Action action;
+  action.kind = Action::Kind::connect;
+  action.id = ++last_id_;
+  connecting_.emplace(action.id, generation_);
+  actions_.push_back(action);
+}
+
+/// Full jitter: anything from nothing to the whole, so that many pools do not come back as one.
+/// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+void Desk::back_off(Time now) {
+  const int doublings = std::min(failures_in_a_row_ - 1, 20);
+  const auto longest = std::min<std::chrono::nanoseconds>(
+      policy_.backoff_max, std::chrono::nanoseconds(policy_.backoff_first) * (1LL << doublings));
+  connect_after_ =
+      now + std::max<std::chrono::nanoseconds>(random_part(longest), std::chrono::milliseconds(1));
+}
+
+void Desk::refuse(Ticket ticket, Refusal refusal) {
+  Action action;
+  action.kind = Action::Kind::refuse;
+  action.ticket = ticket;
+  action.refusal = refusal;
+  actions_.push_back(action);
+}
+
+void Desk::close(Id id, CloseCause cause) {
+  Action action;
+  action.kind = Action::Kind::close;
+  action.id = id;
+  action.cause = cause;
+  actions_.push_back(action);
+}
+
+std::int32_t Desk::spoken_for() const {
+  return static_cast<std::int32_t>(connections_.size() + connecting_.size());
+}
+
+Refusal Desk::down_refusal() const {
+  return last_failure_ == ConnectFailure::authentication ? Refusal::authentication
+                                                         : Refusal::server_down;
+}
+
+/// splitmix64; from 0 to `span`.
+std::chrono::nanoseconds Desk::random_part(std::chrono::nanoseconds span) {
+  random_ += 0x9e3779b97f4a7c15ULL;
+  std::uint64_t z = random_;
+  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
+  z ^= z >> 31U;
+  if (span.count() <= 0) return std::chrono::nanoseconds(0);
+  return std::chrono::nanoseconds(
+      static_cast<std::int64_t>(z % (static_cast<std::uint64_t>(span.count()) + 1)));
+}
+
+}  // namespace pantryd::pool

@@ -1,0 +1,50 @@
+// The pool's settings and the words in which it tells what happened. Names of labels in metrics.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+
+namespace pantryd::pool {
+
+struct Policy {
+  std::int32_t size_min = 0;  ///< kept warm: made in the background, before anybody asks
+  std::int32_t size_max = 10;
+  std::int32_t waiters_max = 10'000;
+  std::int32_t connects_max = 4;  ///< under way at a time: a restarted server is not stormed
+  std::chrono::milliseconds idle_timeout{30'000};   ///< beyond size_min
+  std::chrono::milliseconds lifetime{30 * 60'000};  ///< less a random tenth
+  std::chrono::milliseconds check_after{30'000};    ///< idle for so long: proven before use
+  std::chrono::milliseconds backoff_first{100};     ///< doubles, with full jitter
+  std::chrono::milliseconds backoff_max{10'000};
+  std::int32_t breaker_failures = 3;  ///< failed connects in a row that open the breaker
+};
+
+/// Why a borrower got nothing.
+enum class Refusal {
+  full,              ///< its deadline passed while all connections were in use
+  queue_full,        ///< more wait than waiters_max
+  server_down,       ///< the server cannot be reached
+  authentication,    ///< it will not have us: password, role, database, pg_hba
+  too_many_clients,  ///< its deadline passed while the server had no slot for us (53300)
+  deadline,          ///< its deadline passed while a connection was being made
+  shutting_down,
+};
+[[nodiscard]] std::string_view to_string(Refusal refusal);
+
+enum class ConnectFailure { unreachable, authentication, too_many_clients };
+
+/// Why a connection was closed.
+enum class CloseCause { idle, lifetime, broken, surplus, changed, shutdown };
+[[nodiscard]] std::string_view to_string(CloseCause cause);
+
+enum class Breaker { closed, open, half_open };
+
+struct Numbers {
+  std::int32_t in_use = 0;
+  std::int32_t idle = 0;
+  std::int32_t connecting = 0;
+  std::int32_t waiting = 0;
+};
+
+}  // namespace pantryd::pool
