@@ -24,6 +24,8 @@ std::string_view to_string(Refusal refusal) {
       return "deadline";
     case Refusal::shutting_down:
       return "shutting_down";
+    case Refusal::stopped:
+      return "stopped";
   }
   return "unknown";
 }

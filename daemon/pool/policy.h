@@ -29,13 +29,16 @@ enum class Refusal {
   too_many_clients,  ///< its deadline passed while the server had no slot for us (53300)
   deadline,          ///< its deadline passed while a connection was being made
   shutting_down,
+  stopped,  ///< somebody ended the wait
 };
+inline constexpr int kRefusals = 8;
 [[nodiscard]] std::string_view to_string(Refusal refusal);
 
 enum class ConnectFailure { unreachable, authentication, too_many_clients };
 
 /// Why a connection was closed.
 enum class CloseCause { idle, lifetime, broken, surplus, changed, shutdown };
+inline constexpr int kCloseCauses = 6;
 [[nodiscard]] std::string_view to_string(CloseCause cause);
 
 enum class Breaker { closed, open, half_open };

@@ -1,227 +1,358 @@
-// Invariants, all under PoolCore::mutex:
-//   idle.size() + in_use + connecting <= size_max;
-//   a waiter exists only while no connection is idle and no further one may be made;
-//   waiters are served in the order in which they came; a waiter is in the queue exactly until it
-//   is served, refused, or leaves at its deadline.
+// Invariants, all under PoolCore::mutex_:
+//   store_ holds the connections that the desk calls idle, out_ tells who has the others;
+//   what the desk decided is carried out before the mutex is released after a call to it;
+//   a borrower is in borrowers_ exactly until it is granted, refused, or has left;
+//   nothing that can block (connect, check, rollback, close) happens under the mutex.
 #include "pool/pool.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <list>
+#include <map>
 #include <mutex>
 #include <optional>
+#include <random>
+#include <thread>
+#include <vector>
 
 #include "base/units.h"
+#include "pool/desk.h"
 
 namespace pantryd {
 namespace {
 
+using pool::Action;
+using pool::Refusal;
+
 constexpr auto kReturnBudget = std::chrono::milliseconds(2500);
+constexpr auto kStopLook = std::chrono::milliseconds(100);
+constexpr auto kJanitorRest = std::chrono::milliseconds(100);
+constexpr std::int32_t kConnectorsMax = 64;
 
-struct IdleConnection {
-  std::unique_ptr<pg::Connection> connection;
-  SteadyClock::time_point since;
-};
-
-struct Waiter {
+struct Borrower {
   std::condition_variable changed;
-  bool may_go = false;  ///< look again: a connection is idle, or one may be made
+  std::optional<Action> answer;
+  std::unique_ptr<pg::Connection> connection;  ///< with a grant
 };
+
+struct Job {
+  pool::Id id = 0;
+  std::unique_ptr<pg::Connection> closing;  ///< null: make a connection
+};
+
+struct Out {
+  SteadyClock::time_point since;
+  std::source_location from;
+};
+
+pool::ConnectFailure kind_of(pg::Failure failure) {
+  if (failure == pg::Failure::refused) return pool::ConnectFailure::authentication;
+  if (failure == pg::Failure::too_many) return pool::ConnectFailure::too_many_clients;
+  return pool::ConnectFailure::unreachable;
+}
+
+std::string_view file_name(const char* path) {
+  const std::string_view text(path);
+  const auto slash = text.rfind('/');
+  return slash == std::string_view::npos ? text : text.substr(slash + 1);
+}
+
+std::uint64_t any_seed() {
+  return std::random_device{}();
+}
 
 }  // namespace
-
-std::string_view to_string(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::full:
-      return "full";
-    case Refusal::queue_full:
-      return "queue_full";
-    case Refusal::server:
-      return "server";
-    case Refusal::shutting_down:
-      return "shutting_down";
-    case Refusal::stopped:
-      return "stopped";
-  }
-  return "unknown";
-}
 
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
  public:
   PoolCore(pg::Conninfo where, PoolSettings settings)
-      : where_(std::move(where)), settings_(std::move(settings)) {}
+      : where_(std::move(where)),
+        settings_(std::move(settings)),
+        size_max_(settings_.policy.size_max),
+        desk_(settings_.policy, any_seed(), SteadyClock::now()) {}
 
-  Lease acquire(Deadline deadline, const StopFlag* stop) {
+  void start() {
+    const auto connectors = std::clamp(settings_.policy.connects_max, 1, kConnectorsMax);
+    for (int i = 0; i < connectors; ++i) threads_.emplace_back([this] { work(); });
+    threads_.emplace_back([this] { keep_house(); });
+    const std::lock_guard lock(mutex_);
+    carry_out();
+  }
+
+  /// By the pool itself, once: leases may still be out, but nobody can ask any more.
+  void end() {
+    shut_down();
+    halt_.request();
+    {
+      const std::lock_guard lock(mutex_);
+      ended_ = true;
+    }
+    wanted_.notify_all();
+    for (auto& thread : threads_) thread.join();
+    jobs_.clear();
+  }
+
+  Lease acquire(Deadline deadline, const StopFlag* stop, const std::source_location& from) {
+    Borrower self;
     std::unique_lock lock(mutex_);
     ++totals_.acquires_total;
-    bool first_look = true;
+    const auto ticket = desk_.ask(SteadyClock::now());
+    borrowers_[ticket] = &self;
+    carry_out();
     for (;;) {
-      if (shutting_down_) refuse(Refusal::shutting_down, "the pool shuts down");
-      // A newcomer may not overtake those who wait.
-      if (!first_look || waiters_.empty()) {
-        if (auto lease = take_idle()) return std::move(*lease);
-        if (may_connect()) return connect(lock, deadline, stop);
+      wait(lock, self, deadline, stop);
+      if (!self.answer) {
+        const auto why = desk_.leave(ticket);
+        borrowers_.erase(ticket);
+        refuse(stop != nullptr && stop->requested() ? Refusal::stopped
+                                                    : why.value_or(Refusal::deadline));
       }
-      first_look = false;
-      wait_turn(lock, deadline, stop);
+      const auto answer = *std::exchange(self.answer, std::nullopt);
+      if (answer.kind == Action::Kind::refuse) refuse(answer.refusal);
+      if (answer.check) {
+        lock.unlock();
+        const bool alive = answers(*self.connection, deadline);
+        if (!alive) self.connection.reset();
+        lock.lock();
+        if (!alive) {
+          borrowers_[ticket] = &self;
+          desk_.check_failed(ticket, answer.id, SteadyClock::now());
+          carry_out();
+          continue;
+        }
+      }
+      out_[answer.id] = {SteadyClock::now(), from};
+      return {shared_from_this(), answer.id, std::move(self.connection)};
     }
   }
 
-  void give_back(std::unique_ptr<pg::Connection> connection) {
+  void give_back(pool::Id id, std::unique_ptr<pg::Connection> connection) {
     const bool reusable = connection->make_idle(Deadline::in(kReturnBudget));
-    std::unique_ptr<pg::Connection> closing;  // closed after the lock is released
-    {
-      const std::lock_guard lock(mutex_);
-      --in_use_;
-      if (reusable && !shutting_down_) {
-        idle_.push_back({std::move(connection), SteadyClock::now()});
-      } else {
-        ++totals_.destroys_total;
-        closing = std::move(connection);
-      }
-      wake_first();
-    }
+    std::deque<Job> leftover;  // closed after the mutex is released
+    const std::lock_guard lock(mutex_);
+    out_.erase(id);
+    if (reusable) store_[id] = std::move(connection);
+    desk_.give_back(id, reusable, SteadyClock::now());
+    carry_out();
+    if (ended_) leftover.swap(jobs_);
+  }
+
+  void change(const pool::Policy& policy) {
+    const std::lock_guard lock(mutex_);
+    size_max_ = policy.size_max;
+    desk_.change(policy, false, SteadyClock::now());
+    carry_out();
   }
 
   void shut_down() {
-    std::deque<IdleConnection> closing;
     const std::lock_guard lock(mutex_);
-    shutting_down_ = true;
-    closing.swap(idle_);
-    totals_.destroys_total += static_cast<std::int64_t>(closing.size());
-    for (Waiter* waiter : waiters_) {
-      waiter->may_go = true;
-      waiter->changed.notify_one();
-    }
+    desk_.shut_down(SteadyClock::now());
+    carry_out();
   }
 
   PoolStatistics statistics() const {
     const std::lock_guard lock(mutex_);
-    return numbers();
-  }
-
-  const PoolSettings& settings() const { return settings_; }
-
- private:
-  PoolStatistics numbers() const {
-    PoolStatistics out = totals_;
-    out.in_use = in_use_;
-    out.idle = static_cast<std::int32_t>(idle_.size());
-    out.connecting = connecting_;
-    out.waiting = static_cast<std::int32_t>(waiters_.size());
-    out.size_max = settings_.size_max;
+    auto out = totals_;
+    out.now = desk_.numbers();
+    out.size_max = size_max_;
+    out.breaker = desk_.breaker();
+    const auto now = SteadyClock::now();
+    for (const auto& [id, lease] : out_) {
+      const auto held = std::chrono::duration_cast<std::chrono::milliseconds>(now - lease.since);
+      if (held < out.longest_hold) continue;
+      out.longest_hold = held;
+      out.longest_holder =
+          fmt::format("{}:{}", file_name(lease.from.file_name()), lease.from.line());
+    }
     return out;
   }
 
-  bool may_connect() const {
-    return static_cast<std::int32_t>(idle_.size()) + in_use_ + connecting_ < settings_.size_max;
-  }
+  [[nodiscard]] const PoolSettings& settings() const { return settings_; }
 
-  std::optional<Lease> take_idle() {
-    const auto now = SteadyClock::now();
-    while (!idle_.empty()) {
-      auto newest = std::move(idle_.back());
-      idle_.pop_back();
-      const bool stale = now - newest.since > settings_.idle_timeout &&
-                         static_cast<std::int32_t>(idle_.size()) >= settings_.size_min;
-      if (!newest.connection->idle() || stale) {
-        ++totals_.destroys_total;
-        continue;
+ private:
+  static void wait(std::unique_lock<std::mutex>& lock, Borrower& self, Deadline deadline,
+                   const StopFlag* stop) {
+    while (!self.answer && !deadline.expired() && (stop == nullptr || !stop->requested())) {
+      if (stop == nullptr) {
+        self.changed.wait_until(lock, deadline.when());
+      } else {
+        self.changed.wait_until(lock, deadline.within(kStopLook).when());
       }
-      ++in_use_;
-      return Lease(shared_from_this(), std::move(newest.connection));
     }
-    return std::nullopt;
   }
 
-  Lease connect(std::unique_lock<std::mutex>& lock, Deadline deadline, const StopFlag* stop) {
-    ++connecting_;
-    lock.unlock();
+  bool answers(pg::Connection& connection, Deadline deadline) const {
+    try {
+      connection.exec("SELECT 1", deadline.within(settings_.check_timeout));
+      return connection.idle();
+    } catch (const Error&) {
+      return false;
+    }
+  }
+
+  /// Under the mutex.
+  void carry_out() {
+    for (const auto& action : desk_.actions()) {
+      switch (action.kind) {
+        case Action::Kind::grant:
+        case Action::Kind::refuse:
+          answer(action);
+          break;
+        case Action::Kind::connect:
+          jobs_.push_back({action.id, nullptr});
+          wanted_.notify_one();
+          break;
+        case Action::Kind::close:
+          ++totals_.closes_total[static_cast<std::size_t>(action.cause)];
+          if (auto found = store_.extract(action.id)) {
+            jobs_.push_back({action.id, std::move(found.mapped())});
+            wanted_.notify_one();
+          }
+          break;
+      }
+    }
+  }
+
+  void answer(const Action& action) {
+    const auto found = borrowers_.find(action.ticket);
+    if (found == borrowers_.end()) return;
+    auto& borrower = *found->second;
+    borrowers_.erase(found);
+    borrower.answer = action;
+    if (action.kind == Action::Kind::grant) {
+      borrower.connection = std::move(store_.extract(action.id).mapped());
+    }
+    borrower.changed.notify_one();
+  }
+
+  /// A connector's thread.
+  void work() {
+    std::unique_lock lock(mutex_);
+    for (;;) {
+      wanted_.wait(lock, [&] { return ended_ || !jobs_.empty(); });
+      if (ended_) return;
+      auto job = std::move(jobs_.front());
+      jobs_.pop_front();
+      lock.unlock();
+      if (job.closing) {
+        job.closing.reset();
+        lock.lock();
+      } else {
+        make(lock, job.id);
+      }
+    }
+  }
+
+  /// Called without the mutex, returns with it.
+  void make(std::unique_lock<std::mutex>& lock, pool::Id id) {
     std::unique_ptr<pg::Connection> made;
-    std::optional<pg::PgError> failure;
+    auto failure = pool::ConnectFailure::unreachable;
+    std::string message;
+    std::string hint;
     auto options = settings_.connect;
-    if (stop != nullptr) options.stop = stop;
+    options.stop = &halt_;
     try {
       made = std::make_unique<pg::Connection>(
-          pg::Connection::connect(where_, deadline.within(settings_.connect_timeout), options));
+          pg::Connection::connect(where_, Deadline::in(settings_.connect_timeout), options));
     } catch (const pg::PgError& error) {
-      failure = error;
-    } catch (...) {
-      lock.lock();
-      --connecting_;
-      wake_first();
-      throw;
+      failure = kind_of(error.failure());
+      message = error.what();
+      hint = error.hint();
+    } catch (const std::exception& error) {
+      message = error.what();
     }
     lock.lock();
-    --connecting_;
     if (made) {
-      ++in_use_;
       ++totals_.creates_total;
-      return {shared_from_this(), std::move(made)};
+      store_[id] = std::move(made);
+      desk_.connected(id, SteadyClock::now());
+    } else {
+      ++totals_.create_failures_total;
+      last_message_ = message;
+      last_hint_ = hint;
+      desk_.connect_failed(id, failure, SteadyClock::now());
     }
-    wake_first();
-    const bool stopped = failure->failure() == pg::Failure::stopped;
-    refuse(stopped ? Refusal::stopped : Refusal::server, failure->what(), failure->hint());
+    carry_out();
   }
 
-  void wait_turn(std::unique_lock<std::mutex>& lock, Deadline deadline, const StopFlag* stop) {
-    if (static_cast<std::int32_t>(waiters_.size()) >= settings_.waiters_max) {
-      refuse(Refusal::queue_full, "too many callers wait for a connection");
-    }
-    Waiter self;
-    const auto place = waiters_.insert(waiters_.end(), &self);
-    while (!self.may_go && !deadline.expired() && (stop == nullptr || !stop->requested())) {
-      const auto slice = std::min(deadline.remaining(), std::chrono::milliseconds(100));
-      self.changed.wait_for(lock, slice);
-    }
-    waiters_.erase(place);
-    if (self.may_go) return;
-    if (stop != nullptr && stop->requested()) refuse(Refusal::stopped, "interrupted");
-    ++totals_.timeouts_total;
-    refuse(Refusal::full, "no connection became free in time",
-           "Raise size_max, or find what holds the connections so long.");
-  }
-
-  void wake_first() {
-    for (Waiter* waiter : waiters_) {
-      if (waiter->may_go) continue;
-      waiter->may_go = true;
-      waiter->changed.notify_one();
-      return;
+  /// The janitor: every timeout of the pool that is not a borrower's own.
+  void keep_house() {
+    std::unique_lock lock(mutex_);
+    while (!ended_) {
+      desk_.tick(SteadyClock::now());
+      carry_out();
+      auto until = SteadyClock::now() + kJanitorRest;
+      if (const auto next = desk_.next_tick()) until = std::min(until, *next);
+      janitor_.wait_until(lock, until, [&] { return ended_; });
     }
   }
 
-  [[noreturn]] void refuse(Refusal refusal, const std::string& why, const std::string& hint = {}) {
-    const auto now = numbers();
-    const auto code = refusal == Refusal::server ? ExitCode::unreachable : ExitCode::failed;
+  [[noreturn]] void refuse(Refusal refusal) {
+    ++totals_.refusals_total[static_cast<std::size_t>(refusal)];
+    const auto now = desk_.numbers();
+    const auto numbers =
+        fmt::format("(pool: {} in use, {} idle, {} connecting, {} waiting, limit {})", now.in_use,
+                    now.idle, now.connecting, now.waiting, size_max_);
+    switch (refusal) {
+      case Refusal::server_down:
+      case Refusal::authentication:
+      case Refusal::too_many_clients:
+        throw PoolError(refusal, ExitCode::unreachable,
+                        fmt::format("{} {}", last_message_, numbers), last_hint_);
+      case Refusal::deadline:
+        throw PoolError(refusal, ExitCode::unreachable,
+                        fmt::format("no connection was made in time {}", numbers),
+                        "The server is slow to accept connections, or the deadline is short.");
+      case Refusal::full:
+        throw PoolError(refusal, ExitCode::failed,
+                        fmt::format("no connection became free in time {}", numbers),
+                        "Find what holds the connections so long, or raise size_max.");
+      case Refusal::queue_full:
+        throw PoolError(
+            refusal, ExitCode::failed,
+            fmt::format("too many callers wait for a connection {}", numbers),
+            "More arrives than the connections can carry: shed load, or raise size_max.");
+      case Refusal::shutting_down:
+      case Refusal::stopped:
+        break;
+    }
     throw PoolError(
-        refusal, code,
-        fmt::format("{} (pool: {} in use, {} idle, {} connecting, {} waiting, limit {})", why,
-                    now.in_use, now.idle, now.connecting, now.waiting, now.size_max),
-        hint);
+        refusal, ExitCode::failed,
+        fmt::format("{} {}", refusal == Refusal::stopped ? "interrupted" : "the pool shuts down",
+                    numbers));
   }
 
   const pg::Conninfo where_;
   const PoolSettings settings_;
+  StopFlag halt_;
+  std::vector<std::thread> threads_;
   mutable std::mutex mutex_;
-  std::deque<IdleConnection> idle_;  ///< the newest at the back, taken first
-  std::list<Waiter*> waiters_;       ///< the oldest first
-  std::int32_t in_use_ = 0;
-  std::int32_t connecting_ = 0;
-  bool shutting_down_ = false;
+  std::condition_variable wanted_;
+  std::condition_variable janitor_;
+  std::int32_t size_max_;
+  pool::Desk desk_;
+  std::map<pool::Ticket, Borrower*> borrowers_;
+  std::map<pool::Id, std::unique_ptr<pg::Connection>> store_;
+  std::map<pool::Id, Out> out_;
+  std::deque<Job> jobs_;
+  std::string last_message_ = "no connection was made yet";
+  std::string last_hint_;
+  bool ended_ = false;
   PoolStatistics totals_;
 };
 
-Lease::Lease(std::shared_ptr<PoolCore> core, std::unique_ptr<pg::Connection> connection)
-    : core_(std::move(core)), connection_(std::move(connection)) {}
+Lease::Lease(std::shared_ptr<PoolCore> core, std::uint64_t id,
+             std::unique_ptr<pg::Connection> connection)
+    : core_(std::move(core)), id_(id), connection_(std::move(connection)) {}
 Lease::Lease(Lease&&) noexcept = default;
 
 Lease& Lease::operator=(Lease&& other) noexcept {
   if (this != &other) {
     reset();
     core_ = std::move(other.core_);
+    id_ = other.id_;
     connection_ = std::move(other.connection_);
   }
   return *this;
@@ -232,26 +363,28 @@ Lease::~Lease() {
 }
 
 void Lease::reset() {
-  if (connection_) core_->give_back(std::move(connection_));
+  if (connection_) core_->give_back(id_, std::move(connection_));
   core_.reset();
 }
 
 Pool::Pool(pg::Conninfo where, PoolSettings settings)
-    : core_(std::make_shared<PoolCore>(std::move(where), std::move(settings))) {}
+    : core_(std::make_shared<PoolCore>(std::move(where), std::move(settings))) {
+  core_->start();
+}
 Pool::~Pool() {
-  core_->shut_down();
+  core_->end();
 }
-Lease Pool::acquire(Deadline deadline, const StopFlag* stop) {
-  return core_->acquire(deadline, stop);
+Lease Pool::acquire(Deadline deadline, const StopFlag* stop, std::source_location from) {
+  return core_->acquire(deadline, stop, from);
 }
-Lease Pool::acquire(const StopFlag* stop) {
-  return core_->acquire(Deadline::in(core_->settings().acquire_timeout), stop);
+Lease Pool::acquire(const StopFlag* stop, std::source_location from) {
+  return core_->acquire(Deadline::in(core_->settings().acquire_timeout), stop, from);
 }
 PoolStatistics Pool::statistics() const {
   return core_->statistics();
 }
-const PoolSettings& Pool::settings() const {
-  return core_->settings();
+void Pool::change(const pool::Policy& policy) {
+  core_->change(policy);
 }
 void Pool::shut_down() {
   core_->shut_down();

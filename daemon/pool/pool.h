@@ -1,58 +1,54 @@
-// The connection pool: first come, first served, with a deadline for every waiter, and a typed
-// reason for every refusal.
+// The connection pool: first come, first served, with a deadline for every borrower and a typed
+// reason for every refusal. What is decided, and by which rules, is pool/desk.h; here are the
+// threads that make, check and close connections. docs/pool.md compares it with tarn's.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <string_view>
+#include <source_location>
+#include <string>
 
 #include "base/deadline.h"
 #include "base/stop.h"
 #include "pg/connection.h"
+#include "pool/policy.h"
 
 namespace pantryd {
 
 struct PoolSettings {
-  std::int32_t size_min = 0;   ///< connections kept warm
-  std::int32_t size_max = 10;  ///< connections at most, used and being made together
-  std::int32_t waiters_max = 10'000;
+  pool::Policy policy;
   std::chrono::milliseconds acquire_timeout{60'000};
   std::chrono::milliseconds connect_timeout{30'000};
-  std::chrono::milliseconds idle_timeout{
-      30'000};  ///< an idle one beyond size_min is closed after it
+  std::chrono::milliseconds check_timeout{1'000};  ///< for the answer of one that was idle for long
   pg::ConnectOptions connect;
 };
 
 struct PoolStatistics {
-  std::int32_t in_use = 0;
-  std::int32_t idle = 0;
-  std::int32_t connecting = 0;
-  std::int32_t waiting = 0;
+  pool::Numbers now;
   std::int32_t size_max = 0;
+  pool::Breaker breaker = pool::Breaker::closed;
   std::int64_t acquires_total = 0;
   std::int64_t creates_total = 0;
-  std::int64_t destroys_total = 0;
-  std::int64_t timeouts_total = 0;
+  std::int64_t create_failures_total = 0;
+  std::array<std::int64_t, pool::kRefusals> refusals_total{};   ///< by pool::Refusal
+  std::array<std::int64_t, pool::kCloseCauses> closes_total{};  ///< by pool::CloseCause
+  std::chrono::milliseconds longest_hold{0};                    ///< of those borrowed now
+  std::string longest_holder;                                   ///< FILE:LINE that borrowed it
 };
-
-/// Why an acquire was refused.
-enum class Refusal { full, queue_full, server, shutting_down, stopped };
-[[nodiscard]] std::string_view to_string(Refusal refusal);
 
 class PoolError : public Error {
  public:
-  PoolError(Refusal refusal, ExitCode code, const std::string& message, std::string hint = {})
+  PoolError(pool::Refusal refusal, ExitCode code, const std::string& message, std::string hint = {})
       : Error(code, message, std::move(hint)), refusal_(refusal) {}
-  [[nodiscard]] Refusal refusal() const noexcept { return refusal_; }
+  [[nodiscard]] pool::Refusal refusal() const noexcept { return refusal_; }
 
  private:
-  Refusal refusal_;
+  pool::Refusal refusal_;
 };
 
-class Pool;
-
-/// A borrowed connection. The destructor gives it back; it is reused only if it is idle then.
+/// A borrowed connection. The destructor gives it back; it is used again only when proven idle.
 class Lease {
  public:
   Lease() = default;
@@ -67,8 +63,10 @@ class Lease {
 
  private:
   friend class PoolCore;
-  Lease(std::shared_ptr<class PoolCore> core, std::unique_ptr<pg::Connection> connection);
+  Lease(std::shared_ptr<class PoolCore> core, std::uint64_t id,
+        std::unique_ptr<pg::Connection> connection);
   std::shared_ptr<class PoolCore> core_;
+  std::uint64_t id_ = 0;
   std::unique_ptr<pg::Connection> connection_;
 };
 
@@ -76,17 +74,21 @@ class Lease {
 class Pool {
  public:
   Pool(pg::Conninfo where, PoolSettings settings);
+  /// Refuses who waits, interrupts connects under way and joins its threads.
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
-  /// Throws PoolError; its message carries the pool's numbers at that moment, and for
-  /// Refusal::server what the server said.
-  [[nodiscard]] Lease acquire(Deadline deadline, const StopFlag* stop = nullptr);
-  [[nodiscard]] Lease acquire(const StopFlag* stop = nullptr);  ///< within acquire_timeout
+  /// Throws PoolError; its message carries the pool's numbers at that moment, and what the server
+  /// said where that is the reason. `from` is told by the leak report.
+  [[nodiscard]] Lease acquire(Deadline deadline, const StopFlag* stop = nullptr,
+                              std::source_location from = std::source_location::current());
+  /// Within acquire_timeout.
+  [[nodiscard]] Lease acquire(const StopFlag* stop = nullptr,
+                              std::source_location from = std::source_location::current());
   [[nodiscard]] PoolStatistics statistics() const;
-  [[nodiscard]] const PoolSettings& settings() const;
-  /// Refuses new waiters, fails those that wait, closes what is idle.
+  /// Sizes and times from now on, without dropping running work.
+  void change(const pool::Policy& policy);
   void shut_down();
 
  private:

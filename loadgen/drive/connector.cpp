@@ -15,7 +15,7 @@ namespace {
 constexpr int kThreads = 4;
 constexpr auto kConnectLimit = std::chrono::seconds(5);
 constexpr auto kFirstConnectLimit = std::chrono::seconds(15);
-constexpr auto kBackoffMax = std::chrono::milliseconds(2000);
+constexpr auto kBackoffMax = std::chrono::milliseconds(500);  // the pool itself spares the server
 
 }  // namespace
 

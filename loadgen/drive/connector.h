@@ -30,7 +30,7 @@ class Connector {
 
   /// Closes `old` (null when nothing is left of it; with `cancel` its statement is cancelled
   /// first) and makes a new session for `slot`, again and again with exponential backoff from
-  /// 50 ms to 2 s until it succeeds. Does not block.
+  /// 50 ms to 0.5 s until it succeeds. Does not block.
   void replace(int slot, std::unique_ptr<Session> old, bool cancel);
 
   struct Ready {

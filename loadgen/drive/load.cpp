@@ -17,6 +17,10 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr auto kConnectLimit = std::chrono::seconds(15);
+constexpr auto kGrace = std::chrono::seconds(1);  // so that the connect's own error is told
+constexpr auto kForever = std::chrono::hours(24 * 8);
+constexpr auto kBackOffMax = std::chrono::milliseconds(500);
+constexpr std::int32_t kConnectsMax = 8;
 constexpr auto kStatementLimit = std::chrono::seconds(30);
 constexpr const char* kApplicationName = "pantryd-load";
 
@@ -43,15 +47,22 @@ void check(const LoadOptions& options) {
 
 PoolSettings pool_settings(const LoadOptions& options) {
   PoolSettings settings;
-  settings.size_max = static_cast<std::int32_t>(options.connections);
+  settings.policy.size_max = static_cast<std::int32_t>(options.connections);
+  settings.policy.connects_max = kConnectsMax;
+  // A run ends sooner than its connections age, and each of them is used all the time.
+  settings.policy.idle_timeout = kForever;
+  settings.policy.lifetime = kForever;
+  settings.policy.check_after = kForever;
+  // The load comes back with the server: the gap in its results is the server's and not ours.
+  settings.policy.backoff_max = kBackOffMax;
+  settings.policy.breaker_failures = 1;
   settings.connect_timeout = kConnectLimit;
-  settings.idle_timeout = std::chrono::hours(24 * 8);
   settings.connect.application_name = kApplicationName;
   return settings;
 }
 
 void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
-  auto lease = pool.acquire(Deadline::in(kConnectLimit), stop);
+  auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
   const auto deadline = Deadline::in(kStatementLimit);
   result.server_version = lease->exec("SHOW server_version", deadline).text(0, 0);
   const auto rows = lease->exec(
