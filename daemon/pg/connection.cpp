@@ -247,6 +247,10 @@ bool Connection::make_idle(Deadline deadline) noexcept {
   return false;
 }
 
+void Connection::stop_on(const StopFlag* stop) {
+  state_->stop = stop;
+}
+
 bool Connection::broken() const {
   return !state_ || state_->session == nullptr || PQstatus(state_->session) != CONNECTION_OK;
 }

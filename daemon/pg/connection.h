@@ -64,6 +64,9 @@ class Connection {
   /// Rolls back an open transaction and proves that the server answers. False: close it.
   [[nodiscard]] bool make_idle(Deadline deadline) noexcept;
 
+  /// What ends its waits from now on, in place of ConnectOptions::stop. Null: only deadlines do.
+  void stop_on(const StopFlag* stop);
+
   [[nodiscard]] bool broken() const;
   /// True when no transaction is open and no statement runs.
   [[nodiscard]] bool idle() const;

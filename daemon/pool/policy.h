@@ -34,14 +34,20 @@ enum class Refusal {
 inline constexpr int kRefusals = 8;
 [[nodiscard]] std::string_view to_string(Refusal refusal);
 
+/// Why a connect came to nothing.
 enum class ConnectFailure { unreachable, authentication, too_many_clients };
+inline constexpr int kConnectFailures = 3;
+[[nodiscard]] std::string_view to_string(ConnectFailure failure);
 
 /// Why a connection was closed.
 enum class CloseCause { idle, lifetime, broken, surplus, changed, shutdown };
 inline constexpr int kCloseCauses = 6;
 [[nodiscard]] std::string_view to_string(CloseCause cause);
 
+/// closed: all is well. open: the server is known to be down, nobody waits. half_open: one connect
+/// finds out whether it is back.
 enum class Breaker { closed, open, half_open };
+[[nodiscard]] std::string_view to_string(Breaker breaker);
 
 struct Numbers {
   std::int32_t in_use = 0;

@@ -17,6 +17,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/log.h"
 #include "base/units.h"
 #include "pool/desk.h"
 
@@ -30,6 +31,7 @@ constexpr auto kReturnBudget = std::chrono::milliseconds(2500);
 constexpr auto kStopLook = std::chrono::milliseconds(100);
 constexpr auto kJanitorRest = std::chrono::milliseconds(100);
 constexpr std::int32_t kConnectorsMax = 64;
+constexpr std::size_t kLeaksTold = 20;
 
 struct Borrower {
   std::condition_variable changed;
@@ -45,6 +47,14 @@ struct Job {
 struct Out {
   SteadyClock::time_point since;
   std::source_location from;
+  int backend_pid = 0;
+  bool told = false;  ///< as a leak
+};
+
+struct Failed {
+  pool::ConnectFailure kind = pool::ConnectFailure::unreachable;
+  std::string message;
+  std::string hint;
 };
 
 pool::ConnectFailure kind_of(pg::Failure failure) {
@@ -59,20 +69,28 @@ std::string_view file_name(const char* path) {
   return slash == std::string_view::npos ? text : text.substr(slash + 1);
 }
 
+std::string place(const std::source_location& from) {
+  return fmt::format("{}:{}", file_name(from.file_name()), from.line());
+}
+
 std::uint64_t any_seed() {
   return std::random_device{}();
+}
+
+std::chrono::milliseconds since(SteadyClock::time_point then, SteadyClock::time_point now) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now - then);
 }
 
 }  // namespace
 
 class PoolCore : public std::enable_shared_from_this<PoolCore> {
  public:
-  PoolCore(pg::Conninfo where, PoolSettings settings)
-      : where_(std::move(where)),
+  PoolCore(Login login, PoolSettings settings)
+      : login_(std::move(login)),
         settings_(std::move(settings)),
-        size_max_(settings_.policy.size_max),
         desk_(settings_.policy, any_seed(), SteadyClock::now()) {}
 
+  /// Once, before anybody can ask.
   void start() {
     const auto connectors = std::clamp(settings_.policy.connects_max, 1, kConnectorsMax);
     for (int i = 0; i < connectors; ++i) threads_.emplace_back([this] { work(); });
@@ -90,15 +108,17 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       ended_ = true;
     }
     wanted_.notify_all();
+    janitor_.notify_all();
     for (auto& thread : threads_) thread.join();
     jobs_.clear();
   }
 
   Lease acquire(Deadline deadline, const StopFlag* stop, const std::source_location& from) {
     Borrower self;
+    const auto began = SteadyClock::now();
     std::unique_lock lock(mutex_);
     ++totals_.acquires_total;
-    const auto ticket = desk_.ask(SteadyClock::now());
+    const auto ticket = desk_.ask(began);
     borrowers_[ticket] = &self;
     carry_out();
     for (;;) {
@@ -107,13 +127,15 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
         const auto why = desk_.leave(ticket);
         borrowers_.erase(ticket);
         refuse(stop != nullptr && stop->requested() ? Refusal::stopped
-                                                    : why.value_or(Refusal::deadline));
+                                                    : why.value_or(Refusal::deadline),
+               began);
       }
       const auto answer = *std::exchange(self.answer, std::nullopt);
-      if (answer.kind == Action::Kind::refuse) refuse(answer.refusal);
+      if (answer.kind == Action::Kind::refuse) refuse(answer.refusal, began);
       if (answer.check) {
+        const auto limit = deadline.within(settings_.check_timeout);
         lock.unlock();
-        const bool alive = answers(*self.connection, deadline);
+        const bool alive = answers(*self.connection, limit);
         if (!alive) self.connection.reset();
         lock.lock();
         if (!alive) {
@@ -123,7 +145,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
           continue;
         }
       }
-      out_[answer.id] = {SteadyClock::now(), from};
+      const auto now = SteadyClock::now();
+      totals_.acquire_wait.add(now - began);
+      out_[answer.id] = {now, from, self.connection->backend_pid()};
       return {shared_from_this(), answer.id, std::move(self.connection)};
     }
   }
@@ -132,18 +156,21 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     const bool reusable = connection->make_idle(Deadline::in(kReturnBudget));
     std::deque<Job> leftover;  // closed after the mutex is released
     const std::lock_guard lock(mutex_);
-    out_.erase(id);
+    const auto now = SteadyClock::now();
+    if (const auto lease = out_.extract(id)) totals_.hold.add(now - lease.mapped().since);
     if (reusable) store_[id] = std::move(connection);
-    desk_.give_back(id, reusable, SteadyClock::now());
+    desk_.give_back(id, reusable, now);
     carry_out();
     if (ended_) leftover.swap(jobs_);
   }
 
-  void change(const pool::Policy& policy) {
+  void change(Login login, PoolSettings settings, bool new_login) {
     const std::lock_guard lock(mutex_);
-    size_max_ = policy.size_max;
-    desk_.change(policy, false, SteadyClock::now());
+    login_ = std::move(login);
+    settings_ = std::move(settings);
+    desk_.change(settings_.policy, new_login, SteadyClock::now());
     carry_out();
+    janitor_.notify_all();
   }
 
   void shut_down() {
@@ -156,20 +183,36 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     const std::lock_guard lock(mutex_);
     auto out = totals_;
     out.now = desk_.numbers();
-    out.size_max = size_max_;
+    out.size_max = settings_.policy.size_max;
     out.breaker = desk_.breaker();
     const auto now = SteadyClock::now();
     for (const auto& [id, lease] : out_) {
-      const auto held = std::chrono::duration_cast<std::chrono::milliseconds>(now - lease.since);
+      const auto held = since(lease.since, now);
       if (held < out.longest_hold) continue;
       out.longest_hold = held;
-      out.longest_holder =
-          fmt::format("{}:{}", file_name(lease.from.file_name()), lease.from.line());
+      out.longest_holder = place(lease.from);
     }
     return out;
   }
 
-  [[nodiscard]] const PoolSettings& settings() const { return settings_; }
+  std::vector<Leak> leaks() const {
+    std::vector<Leak> out;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto now = SteadyClock::now();
+      for (const auto& [id, lease] : out_) {
+        if (leaked(lease, now)) out.push_back(leak_of(lease, now));
+      }
+    }
+    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.held > b.held; });
+    if (out.size() > kLeaksTold) out.resize(kLeaksTold);
+    return out;
+  }
+
+  std::chrono::milliseconds acquire_timeout() const {
+    const std::lock_guard lock(mutex_);
+    return settings_.acquire_timeout;
+  }
 
  private:
   static void wait(std::unique_lock<std::mutex>& lock, Borrower& self, Deadline deadline,
@@ -183,9 +226,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     }
   }
 
-  bool answers(pg::Connection& connection, Deadline deadline) const {
+  static bool answers(pg::Connection& connection, Deadline deadline) {
     try {
-      connection.exec("SELECT 1", deadline.within(settings_.check_timeout));
+      connection.exec("SELECT 1", deadline);
       return connection.idle();
     } catch (const Error&) {
       return false;
@@ -247,60 +290,99 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   /// Called without the mutex, returns with it.
   void make(std::unique_lock<std::mutex>& lock, pool::Id id) {
-    std::unique_ptr<pg::Connection> made;
-    auto failure = pool::ConnectFailure::unreachable;
-    std::string message;
-    std::string hint;
+    lock.lock();
+    const auto login = login_;
+    const auto limit = settings_.connect_timeout;
     auto options = settings_.connect;
-    options.stop = &halt_;
-    try {
-      made = std::make_unique<pg::Connection>(
-          pg::Connection::connect(where_, Deadline::in(settings_.connect_timeout), options));
-    } catch (const pg::PgError& error) {
-      failure = kind_of(error.failure());
-      message = error.what();
-      hint = error.hint();
-    } catch (const std::exception& error) {
-      message = error.what();
-    }
+    lock.unlock();
+    const auto* const borrowers_stop = std::exchange(options.stop, &halt_);
+    Failed failed;
+    auto made = connect(login, Deadline::in(limit), options, failed);
+    if (made) made->stop_on(borrowers_stop);
     lock.lock();
     if (made) {
       ++totals_.creates_total;
       store_[id] = std::move(made);
       desk_.connected(id, SteadyClock::now());
     } else {
-      ++totals_.create_failures_total;
-      last_message_ = message;
-      last_hint_ = hint;
-      desk_.connect_failed(id, failure, SteadyClock::now());
+      ++totals_.create_failures_total[static_cast<std::size_t>(failed.kind)];
+      last_failed_ = failed;
+      desk_.connect_failed(id, failed.kind, SteadyClock::now());
     }
     carry_out();
+  }
+
+  static std::unique_ptr<pg::Connection> connect(const Login& login, Deadline deadline,
+                                                 const pg::ConnectOptions& options,
+                                                 Failed& failed) {
+    try {
+      return std::make_unique<pg::Connection>(pg::Connection::connect(login(), deadline, options));
+    } catch (const pg::PgError& error) {
+      failed = {kind_of(error.failure()), error.what(), error.hint()};
+    } catch (const Error& error) {
+      // The login itself, such as a password file that cannot be read.
+      failed = {pool::ConnectFailure::authentication, error.what(), error.hint()};
+    } catch (const std::exception& error) {
+      failed = {pool::ConnectFailure::unreachable, error.what(), ""};
+    }
+    return nullptr;
   }
 
   /// The janitor: every timeout of the pool that is not a borrower's own.
   void keep_house() {
     std::unique_lock lock(mutex_);
     while (!ended_) {
-      desk_.tick(SteadyClock::now());
+      const auto now = SteadyClock::now();
+      desk_.tick(now);
       carry_out();
+      if (const auto leaks = new_leaks(now); !leaks.empty()) {
+        lock.unlock();
+        for (const auto& leak : leaks) {
+          log::warn("the connection that {} borrowed {} ago was not given back (backend {})",
+                    leak.borrower, format_duration(leak.held), leak.backend_pid);
+        }
+        lock.lock();
+        continue;
+      }
       auto until = SteadyClock::now() + kJanitorRest;
       if (const auto next = desk_.next_tick()) until = std::min(until, *next);
-      janitor_.wait_until(lock, until, [&] { return ended_; });
+      if (!ended_) janitor_.wait_until(lock, until);
     }
   }
 
-  [[noreturn]] void refuse(Refusal refusal) {
+  bool leaked(const Out& lease, SteadyClock::time_point now) const {
+    return settings_.leak_after.count() > 0 && now - lease.since > settings_.leak_after;
+  }
+
+  static Leak leak_of(const Out& lease, SteadyClock::time_point now) {
+    return {place(lease.from), since(lease.since, now), lease.backend_pid};
+  }
+
+  std::vector<Leak> new_leaks(SteadyClock::time_point now) {
+    std::vector<Leak> out;
+    for (auto& [id, lease] : out_) {
+      if (lease.told || !leaked(lease, now)) continue;
+      lease.told = true;
+      ++totals_.leaks_total;
+      if (out.size() < kLeaksTold) out.push_back(leak_of(lease, now));
+    }
+    return out;
+  }
+
+  /// Under the mutex.
+  [[noreturn]] void refuse(Refusal refusal, SteadyClock::time_point began) {
+    totals_.acquire_wait.add(SteadyClock::now() - began);
     ++totals_.refusals_total[static_cast<std::size_t>(refusal)];
     const auto now = desk_.numbers();
     const auto numbers =
         fmt::format("(pool: {} in use, {} idle, {} connecting, {} waiting, limit {})", now.in_use,
-                    now.idle, now.connecting, now.waiting, size_max_);
+                    now.idle, now.connecting, now.waiting, settings_.policy.size_max);
     switch (refusal) {
       case Refusal::server_down:
       case Refusal::authentication:
       case Refusal::too_many_clients:
         throw PoolError(refusal, ExitCode::unreachable,
-                        fmt::format("{} {}", last_message_, numbers), last_hint_);
+                        fmt::format("{} {}", last_failed_.message, numbers), last_failed_.hint);
       case Refusal::deadline:
         throw PoolError(refusal, ExitCode::unreachable,
                         fmt::format("no connection was made in time {}", numbers),
@@ -324,21 +406,19 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
                     numbers));
   }
 
-  const pg::Conninfo where_;
-  const PoolSettings settings_;
   StopFlag halt_;
   std::vector<std::thread> threads_;
   mutable std::mutex mutex_;
   std::condition_variable wanted_;
   std::condition_variable janitor_;
-  std::int32_t size_max_;
+  Login login_;
+  PoolSettings settings_;
   pool::Desk desk_;
   std::map<pool::Ticket, Borrower*> borrowers_;
   std::map<pool::Id, std::unique_ptr<pg::Connection>> store_;
   std::map<pool::Id, Out> out_;
   std::deque<Job> jobs_;
-  std::string last_message_ = "no connection was made yet";
-  std::string last_hint_;
+  Failed last_failed_{pool::ConnectFailure::unreachable, "no connection was made yet", ""};
   bool ended_ = false;
   PoolStatistics totals_;
 };
@@ -367,10 +447,12 @@ void Lease::reset() {
   core_.reset();
 }
 
-Pool::Pool(pg::Conninfo where, PoolSettings settings)
-    : core_(std::make_shared<PoolCore>(std::move(where), std::move(settings))) {
+Pool::Pool(Login login, PoolSettings settings)
+    : core_(std::make_shared<PoolCore>(std::move(login), std::move(settings))) {
   core_->start();
 }
+Pool::Pool(const pg::Conninfo& where, PoolSettings settings)
+    : Pool([where] { return where; }, std::move(settings)) {}
 Pool::~Pool() {
   core_->end();
 }
@@ -378,13 +460,16 @@ Lease Pool::acquire(Deadline deadline, const StopFlag* stop, std::source_locatio
   return core_->acquire(deadline, stop, from);
 }
 Lease Pool::acquire(const StopFlag* stop, std::source_location from) {
-  return core_->acquire(Deadline::in(core_->settings().acquire_timeout), stop, from);
+  return core_->acquire(Deadline::in(core_->acquire_timeout()), stop, from);
 }
 PoolStatistics Pool::statistics() const {
   return core_->statistics();
 }
-void Pool::change(const pool::Policy& policy) {
-  core_->change(policy);
+std::vector<Leak> Pool::leaks() const {
+  return core_->leaks();
+}
+void Pool::change(Login login, PoolSettings settings, bool new_login) {
+  core_->change(std::move(login), std::move(settings), new_login);
 }
 void Pool::shut_down() {
   core_->shut_down();

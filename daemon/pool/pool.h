@@ -6,11 +6,14 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <source_location>
 #include <string>
+#include <vector>
 
 #include "base/deadline.h"
+#include "base/duration_histogram.h"
 #include "base/stop.h"
 #include "pg/connection.h"
 #include "pool/policy.h"
@@ -22,7 +25,20 @@ struct PoolSettings {
   std::chrono::milliseconds acquire_timeout{60'000};
   std::chrono::milliseconds connect_timeout{30'000};
   std::chrono::milliseconds check_timeout{1'000};  ///< for the answer of one that was idle for long
+  /// A connection that is held for longer is told in the log, once. 0: none is.
+  std::chrono::milliseconds leak_after{30'000};
   pg::ConnectOptions connect;
+};
+
+/// Where to log in. Asked before each connect, on a thread that may wait for a file; so a password
+/// that was rotated in its file is used for the next connection. What it throws fails the connect.
+using Login = std::function<pg::Conninfo()>;
+
+/// A connection that is held for longer than leak_after.
+struct Leak {
+  std::string borrower;  ///< FILE:LINE that borrowed it
+  std::chrono::milliseconds held{0};
+  int backend_pid = 0;
 };
 
 struct PoolStatistics {
@@ -31,11 +47,14 @@ struct PoolStatistics {
   pool::Breaker breaker = pool::Breaker::closed;
   std::int64_t acquires_total = 0;
   std::int64_t creates_total = 0;
-  std::int64_t create_failures_total = 0;
-  std::array<std::int64_t, pool::kRefusals> refusals_total{};   ///< by pool::Refusal
-  std::array<std::int64_t, pool::kCloseCauses> closes_total{};  ///< by pool::CloseCause
-  std::chrono::milliseconds longest_hold{0};                    ///< of those borrowed now
-  std::string longest_holder;                                   ///< FILE:LINE that borrowed it
+  std::array<std::int64_t, pool::kConnectFailures> create_failures_total{};  ///< by ConnectFailure
+  std::array<std::int64_t, pool::kRefusals> refusals_total{};                ///< by Refusal
+  std::array<std::int64_t, pool::kCloseCauses> closes_total{};               ///< by CloseCause
+  std::int64_t leaks_total = 0;
+  DurationHistogram acquire_wait;             ///< from the question to the grant or the refusal
+  DurationHistogram hold;                     ///< from the grant to the return
+  std::chrono::milliseconds longest_hold{0};  ///< of those borrowed now
+  std::string longest_holder;                 ///< FILE:LINE that borrowed it
 };
 
 class PoolError : public Error {
@@ -73,7 +92,8 @@ class Lease {
 /// Thread-safe. Outstanding leases may outlive it: they close their connections on return.
 class Pool {
  public:
-  Pool(pg::Conninfo where, PoolSettings settings);
+  Pool(Login login, PoolSettings settings);
+  Pool(const pg::Conninfo& where, PoolSettings settings);
   /// Refuses who waits, interrupts connects under way and joins its threads.
   ~Pool();
   Pool(const Pool&) = delete;
@@ -87,8 +107,12 @@ class Pool {
   [[nodiscard]] Lease acquire(const StopFlag* stop = nullptr,
                               std::source_location from = std::source_location::current());
   [[nodiscard]] PoolStatistics statistics() const;
-  /// Sizes and times from now on, without dropping running work.
-  void change(const pool::Policy& policy);
+  /// Those held for longer than leak_after, the longest first; at most 20.
+  [[nodiscard]] std::vector<Leak> leaks() const;
+  /// Sizes, times and login from now on; running work goes on. With another login or other connect
+  /// options, those made before leave one by one as they come back. connects_max stays as it was
+  /// when the pool was made.
+  void change(Login login, PoolSettings settings, bool new_login);
   void shut_down();
 
  private:

@@ -57,6 +57,7 @@ PoolSettings pool_settings(const LoadOptions& options) {
   settings.policy.backoff_max = kBackOffMax;
   settings.policy.breaker_failures = 1;
   settings.connect_timeout = kConnectLimit;
+  settings.leak_after = std::chrono::milliseconds(0);  // a session lives as long as the run
   settings.connect.application_name = kApplicationName;
   return settings;
 }
