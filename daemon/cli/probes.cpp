@@ -21,6 +21,8 @@ const char* type_name(probes::MetricType type) {
       return "counter";
     case probes::MetricType::untyped:
       return "untyped";
+    case probes::MetricType::histogram:
+      return "histogram";
   }
   return "untyped";
 }

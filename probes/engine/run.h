@@ -21,10 +21,6 @@ struct TargetFacts {
   [[nodiscard]] int major() const { return server_version / 10'000; }
 };
 
-struct ProbeParameters {
-  std::int32_t statements_max = 100;
-};
-
 /// Throws PgError.
 [[nodiscard]] TargetFacts read_facts(pg::Connection& connection, Deadline deadline);
 

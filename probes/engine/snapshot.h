@@ -31,7 +31,7 @@ inline constexpr std::array kOutcomes{
     Outcome::lock_skipped, Outcome::not_applicable, Outcome::suppressed};
 [[nodiscard]] std::string_view to_string(Outcome outcome);
 
-enum class MetricType { gauge, counter, untyped };
+enum class MetricType { gauge, counter, untyped, histogram };
 
 struct MetricInfo {
   std::string name;

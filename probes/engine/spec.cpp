@@ -4,14 +4,20 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <set>
+#include <stdexcept>
 
 #include "base/embedded.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "base/yaml.h"
 
 namespace pantryd::probes {
 namespace {
+
+constexpr std::size_t kFileLimitBytes = 1U << 20U;
+constexpr std::size_t kFilesMax = 200;
 
 bool is_metric_name(const std::string& name) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
@@ -67,10 +73,15 @@ MetricColumn parse_metric(const YamlValue& item) {
     throw name.error(fmt::format("\"{}\" is not a metric name", info->name));
   }
   info->help = map.require("help").as_text();
-  const auto type = map.require("type").as_choice({"gauge", "counter", "untyped"});
+  const auto type = map.require("type").as_choice({"gauge", "counter", "untyped", "histogram"});
   if (type == "counter") info->type = MetricType::counter;
   if (type == "untyped") info->type = MetricType::untyped;
+  if (type == "histogram") info->type = MetricType::histogram;
   MetricColumn out{std::move(info), map.require("column").as_text()};
+  if (const auto rest = map.find("rest")) {
+    const auto word = rest->as_choice({"sum", "max", "none"});
+    out.rest = word == "sum" ? Rest::sum : (word == "max" ? Rest::max : Rest::none);
+  }
   map.done();
   return out;
 }
@@ -81,24 +92,82 @@ std::vector<std::string> parse_names(const YamlValue& value) {
   return out;
 }
 
-QuerySpec parse_query(const YamlValue& item) {
-  auto map = item.as_map();
-  QuerySpec out;
-  out.sql = parse_sql(map.require("sql"));
-  if (const auto names = map.find("parameters")) {
-    for (const auto& name : names->as_list()) {
-      out.parameters.push_back(name.as_choice({"statements_max"}));
+std::string parse_parameter(const YamlValue& value) {
+  return value.as_choice({"statements_max", "relations_max"});
+}
+
+BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
+  BoundSpec out;
+  out.limit = parse_parameter(map.require("limit"));
+  out.by = parse_names(map.require("by"));
+  if (out.by.empty()) throw map.value().error("\"by\" names no column");
+  if (const auto keep = map.find("keep")) {
+    for (const auto& item : keep->as_list()) {
+      out.keep.push_back(item.as_text());
+      if (std::find(query.labels.begin(), query.labels.end(), out.keep.back()) ==
+          query.labels.end()) {
+        throw item.error(fmt::format("\"{}\" is not one of the labels", out.keep.back()));
+      }
     }
-  }
-  if (const auto labels = map.find("labels")) out.labels = parse_names(*labels);
-  for (const auto& metric : map.require("metrics").as_list()) {
-    out.metrics.push_back(parse_metric(metric));
   }
   map.done();
   return out;
 }
 
+QuerySpec parse_query(const YamlValue& item) {
+  auto map = item.as_map();
+  QuerySpec out;
+  out.sql = parse_sql(map.require("sql"));
+  if (const auto names = map.find("parameters")) {
+    for (const auto& name : names->as_list()) out.parameters.push_back(parse_parameter(name));
+  }
+  if (const auto labels = map.find("labels")) out.labels = parse_names(*labels);
+  if (const auto skipped = map.find("skipped")) out.skipped = skipped->as_text();
+  if (const auto bound = map.find("bound")) out.bound = parse_bound(bound->as_map(), out);
+  for (const auto& metric : map.require("metrics").as_list()) {
+    out.metrics.push_back(parse_metric(metric));
+    if (out.bound && out.metrics.back().metric->type == MetricType::histogram) {
+      throw metric.error("a histogram cannot be bounded");
+    }
+  }
+  map.done();
+  return out;
+}
+
+/// Throws where two probes would tell the same series.
+void refuse_overlaps(const std::vector<ProbeSpec>& specs) {
+  std::set<std::string> names;
+  std::map<std::string, std::string> owners;
+  for (const auto& spec : specs) {
+    if (!names.insert(spec.name).second) {
+      throw Error(ExitCode::usage, fmt::format("two probes are called {}", spec.name),
+                  "Give yours another name.");
+    }
+    for (const auto& query : spec.queries) {
+      for (const auto& metric : query.metrics) {
+        const auto [owner, fresh] = owners.emplace(metric.metric->name, spec.name);
+        if (fresh || owner->second == spec.name) continue;
+        throw Error(ExitCode::usage,
+                    fmt::format("the probes {} and {} both tell the metric {}", owner->second,
+                                spec.name, metric.metric->name),
+                    "A metric belongs to one probe: give yours another name.");
+      }
+    }
+  }
+}
+
+void sort_by_name(std::vector<ProbeSpec>& specs) {
+  std::sort(specs.begin(), specs.end(),
+            [](const auto& a, const auto& b) { return a.name < b.name; });
+}
+
 }  // namespace
+
+std::int32_t ProbeParameters::value(const std::string& name) const {
+  if (name == "statements_max") return statements_max;
+  if (name == "relations_max") return relations_max;
+  throw std::out_of_range(name);
+}
 
 const VersionedSql* QuerySpec::for_major(int major) const {
   for (const auto& each : sql) {
@@ -115,6 +184,13 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
   if (const auto value = map.find("interval")) out.interval = value->as_duration();
   if (const auto value = map.find("timeout")) out.timeout = value->as_duration();
   if (const auto value = map.find("extension")) out.extension = value->as_text();
+  if (const auto value = map.find("enabled")) out.enabled = value->as_boolean();
+  if (const auto value = map.find("scope")) {
+    out.scope =
+        value->as_choice({"cluster", "database"}) == "database" ? Scope::database : Scope::cluster;
+  }
+  if (const auto value = map.find("relation")) out.relation = value->as_text();
+  if (const auto value = map.find("rights")) out.rights = parse_names(*value);
   if (const auto value = map.find("roles")) {
     out.on_primary = out.on_standby = false;
     for (const auto& role : value->as_list()) {
@@ -140,7 +216,33 @@ std::vector<ProbeSpec> embedded_probes() {
   for (const auto& file : embedded::probes()) {
     out.push_back(parse_probe(std::string(file.content), std::string(file.name)));
   }
-  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  sort_by_name(out);
+  return out;
+}
+
+std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder) {
+  auto out = embedded_probes();
+  if (folder.empty()) return out;
+  std::error_code failure;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure)) {
+    if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+  }
+  if (failure) {
+    throw Error(ExitCode::usage,
+                fmt::format("cannot read the folder {}: {}", folder.string(), failure.message()),
+                "Check probes.folder in the configuration.");
+  }
+  if (files.size() > kFilesMax) {
+    throw Error(ExitCode::usage, fmt::format("{} holds {} probes, more than {}", folder.string(),
+                                             files.size(), kFilesMax));
+  }
+  std::sort(files.begin(), files.end());
+  for (const auto& file : files) {
+    out.push_back(parse_probe(read_file(file, kFileLimitBytes), file.string()));
+  }
+  sort_by_name(out);
+  refuse_overlaps(out);
   return out;
 }
 

@@ -1,19 +1,39 @@
-// A probe as data: probes/*.yaml, compiled in. What SQL can say needs no code.
+// A probe as data: probes/*.yaml, compiled in, and the operator's own files. What SQL can say needs
+// no code.
 //
-//   name: database                 summary: one sentence
-//   interval: 15s                  timeout: 5s
+//   name: user_tables              summary: one sentence
+//   interval: 30s                  timeout: 5s
+//   enabled: false                 runs only where the configuration names it (default true)
+//   scope: database                once in each watched database (default cluster: once a target)
 //   roles: [primary, standby]      (default: both)
 //   extension: pg_stat_statements  (default: none needed)
+//   relation: public.orders        only where it exists and this role may read it
+//   rights: [pg_monitor]           without being a member of one of these it sees less, or nothing
 //   queries:
-//     - sql: SELECT ...            or a list of {versions: "14-16", text: ...}
-//       parameters: [statements_max]
+//     - sql: SELECT ...            or a list of {versions: "14-16", text: ...}; a version that is
+//     not
+//                                  in the list does not have the query
+//       parameters: [relations_max]  bound as $1, $2, ...: names of ProbeParameters
 //       labels: [datname]          columns that become labels, for each metric below
+//       skipped: skipped           a column that is no metric: the relations left out because of
+//                                  their locks, the same number in each row
+//       bound:                     more rows than the limit: those that rank lowest become one
+//         limit: relations_max     series whose labels say "other"
+//         by: [activity, bytes]    ranks by the best share of any of these columns
+//         keep: [datname]          labels that the series called "other" keeps
 //       metrics:
-//         - {name: pg_x, column: x, type: counter, help: "..."}
+//         - {name: pg_x, column: x, type: counter, help: "...", rest: max}
+//                                  rest: how "other" is made of many: sum (default), max, none
+//         - {name: pg_y, column: y, type: histogram, help: "..."}
+//                                  columns y (bounds, float8[]), y_bucket (cumulative, int8[]),
+//                                  y_sum, y_count
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,15 +41,32 @@
 
 namespace pantryd::probes {
 
+/// What a probe's statements may be told.
+struct ProbeParameters {
+  std::int32_t statements_max = 100;
+  std::int32_t relations_max = 1000;
+  /// Throws std::out_of_range for a name that is not of the grammar.
+  [[nodiscard]] std::int32_t value(const std::string& name) const;
+};
+
 struct VersionedSql {
   int major_min = 0;
   int major_max = 9999;
   std::string text;
 };
 
+enum class Rest { sum, max, none };
+
 struct MetricColumn {
   std::shared_ptr<const MetricInfo> metric;
   std::string column;
+  Rest rest = Rest::sum;
+};
+
+struct BoundSpec {
+  std::string limit;  ///< name of a ProbeParameter
+  std::vector<std::string> by;
+  std::vector<std::string> keep;
 };
 
 struct QuerySpec {
@@ -37,19 +74,27 @@ struct QuerySpec {
   std::vector<std::string> parameters;  ///< names of ProbeParameters, bound as $1, $2, ...
   std::vector<std::string> labels;
   std::vector<MetricColumn> metrics;
+  std::string skipped;  ///< empty: no such column
+  std::optional<BoundSpec> bound;
 
   /// Null when this version has no such query.
   [[nodiscard]] const VersionedSql* for_major(int major) const;
 };
+
+enum class Scope { cluster, database };
 
 struct ProbeSpec {
   std::string name;
   std::string summary;
   std::chrono::milliseconds interval{15'000};
   std::chrono::milliseconds timeout{5'000};
+  bool enabled = true;
+  Scope scope = Scope::cluster;
   bool on_primary = true;
   bool on_standby = true;
   std::string extension;
+  std::string relation;
+  std::vector<std::string> rights;
   std::vector<QuerySpec> queries;
 };
 
@@ -57,5 +102,9 @@ struct ProbeSpec {
 [[nodiscard]] ProbeSpec parse_probe(const std::string& text, const std::string& source_name);
 /// Those compiled into this binary, by name.
 [[nodiscard]] std::vector<ProbeSpec> embedded_probes();
+/// Those of the binary and the operator's *.yaml of `folder` (empty: none), by name. Throws
+/// Error(usage): a file that is no probe, a name or a metric that another probe has already, more
+/// than 200 files.
+[[nodiscard]] std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder);
 
 }  // namespace pantryd::probes
