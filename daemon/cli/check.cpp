@@ -184,7 +184,7 @@ std::vector<Finding> judge(const probes::TargetSnapshot& target) {
   if (!target.up) return {{target.target, "up", Level::critical, target.down_reason}};
   std::vector<Finding> out;
   out.reserve(target.probes.size());
-  for (const auto& probe : target.probes) out.push_back(judge(target.target, probe));
+  for (const auto& probe : target.probes) out.push_back(judge(target.target, *probe));
   return out;
 }
 

@@ -14,7 +14,7 @@ namespace pantryd::cli {
 std::vector<std::shared_ptr<const probes::TargetSnapshot>> look_once(const Settings& settings,
                                                                      const StopFlag* stop) {
   probes::SnapshotStore store;
-  const auto watchers = make_watchers(settings, store);
+  const auto watchers = make_watchers(settings, store, Keep::values);
   std::vector<std::jthread> threads;
   threads.reserve(watchers.size());
   for (const auto& watcher : watchers) {

@@ -71,8 +71,8 @@ loadgen::ServerEvidence evidence_of(const probes::TargetSnapshot& snapshot) {
   out.standby = snapshot.is_standby;
   out.problem = snapshot.down_reason;
   for (const auto& probe : snapshot.probes) {
-    if (probe.outcome != probes::Outcome::ok || !probe.samples) continue;
-    for (const auto& sample : *probe.samples) {
+    if (probe->outcome != probes::Outcome::ok || !probe->samples) continue;
+    for (const auto& sample : *probe->samples) {
       loadgen::ServerMetric metric{sample.metric->name, {}, sample.value};
       for (const auto& [name, value] : sample.labels) metric.labels[name] = value;
       out.metrics.push_back(std::move(metric));

@@ -48,9 +48,17 @@ class MetricsHandler : public Handler {
       : Handler(store), version_(std::move(version)) {}
 
  protected:
-  void respond(mg_connection* connection) override {
+  void respond(mg_connection* connection) override { tell(connection, store_.all()); }
+  /// With ?types=postgres_exporter the peer's types are told as they are.
+  void tell(mg_connection* connection,
+            std::vector<std::shared_ptr<const probes::TargetSnapshot>> targets) const {
+    std::string types;
+    const bool as_declared =
+        CivetServer::getParam(connection, "types", types) && types == "postgres_exporter";
     answer(connection, 200, "OK", kMetricsType,
-           probes::render_page({store_.all(), version_, probes::WallClock::now()}));
+           probes::render_page(
+               {std::move(targets), version_, probes::WallClock::now(),
+                as_declared ? probes::TypeStyle::as_declared : probes::TypeStyle::lint_clean}));
   }
   const std::string version_;
 };
@@ -68,8 +76,7 @@ class ProbeHandler : public MetricsHandler {
     }
     for (const auto& target : store_.all()) {
       if (target->target != wanted) continue;
-      answer(connection, 200, "OK", kMetricsType,
-             probes::render_page({{target}, version_, probes::WallClock::now()}));
+      tell(connection, {target});
       return;
     }
     answer(connection, 404, "Not Found", kTextType, "There is no such target.\n");
@@ -92,7 +99,7 @@ class ReadyHandler : public Handler {
     std::string body;
     for (const auto& target : store_.all()) {
       bool looked = true;
-      for (const auto& probe : target->probes) looked = looked && !probe.runs.empty();
+      for (const auto& probe : target->probes) looked = looked && probe->ran();
       ready = ready && looked;
       body += fmt::format("{}: {}\n", target->target,
                           !looked ? "not looked at yet" : (target->up ? "up" : "down"));

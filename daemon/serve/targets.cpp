@@ -84,13 +84,15 @@ probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups) {
 }
 
 std::vector<std::unique_ptr<probes::Watcher>> make_watchers(const Settings& settings,
-                                                            probes::SnapshotStore& store) {
+                                                            probes::SnapshotStore& store,
+                                                            Keep keep) {
   const auto specs =
       std::make_shared<const std::vector<probes::ProbeSpec>>(probes::embedded_probes());
   probes::WatchOptions options;
   options.connect_timeout = settings.probes.connect_timeout;
   options.lock_timeout = settings.probes.lock_timeout;
   options.parameters.statements_max = settings.probes.statements_max;
+  options.with_samples = keep == Keep::values;
   std::vector<std::unique_ptr<probes::Watcher>> out;
   for (const auto& target : settings.targets) {
     probes::WatchedTarget watched;

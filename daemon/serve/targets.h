@@ -9,9 +9,13 @@
 
 namespace pantryd {
 
-/// One watcher a target, in the order of the settings; none is started.
+/// What a look leaves behind: text for a page, or values besides, for who judges them.
+enum class Keep { text, values };
+
+/// One watcher a target, in the order of the settings; none is started. Throws Error(usage) for an
+/// operator's probe file that is none.
 [[nodiscard]] std::vector<std::unique_ptr<probes::Watcher>> make_watchers(
-    const Settings& settings, probes::SnapshotStore& store);
+    const Settings& settings, probes::SnapshotStore& store, Keep keep = Keep::text);
 
 /// The probe called "backup": looks at the target's folders of backups.
 [[nodiscard]] probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups);

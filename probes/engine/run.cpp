@@ -1,6 +1,12 @@
+// A run either tells all that its queries said, or nothing and why. A single column that is missing
+// costs the metrics made of it, and the run says which.
 #include "probes/engine/run.h"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
 
 #include "pg/sqlstate.h"
 
@@ -9,68 +15,169 @@ namespace {
 
 pg::Params bind(const QuerySpec& query, const ProbeParameters& parameters) {
   pg::Params out;
-  for (const auto& name : query.parameters) {
-    if (name == "statements_max") out.add(parameters.statements_max);
+  for (const auto& name : query.parameters) out.add(parameters.value(name));
+  return out;
+}
+
+/// Where in the answer a query's columns are; -1: it has no such column.
+struct Columns {
+  std::vector<int> labels;
+  std::vector<int> metrics;
+  std::vector<int> by;
+  int skipped = -1;
+  std::string missing;  ///< names, for the error
+};
+
+Columns find_columns(const QuerySpec& query, const pg::Result& result) {
+  Columns out;
+  const auto find = [&](const std::string& name) {
+    const int at = result.column(name);
+    if (at < 0) out.missing += (out.missing.empty() ? "" : ", ") + name;
+    return at;
+  };
+  for (const auto& label : query.labels) out.labels.push_back(find(label));
+  for (const auto& metric : query.metrics) out.metrics.push_back(find(metric.column));
+  if (query.bound) {
+    for (const auto& name : query.bound->by) out.by.push_back(find(name));
+  }
+  if (!query.skipped.empty()) out.skipped = find(query.skipped);
+  return out;
+}
+
+std::vector<double> parse_array(std::string_view text) {
+  std::vector<double> out;
+  if (text.size() < 2 || text.front() != '{') return out;
+  text = text.substr(1, text.size() - 2);
+  while (!text.empty()) {
+    const auto comma = text.find(',');
+    double value = 0;
+    const auto item = text.substr(0, comma);
+    std::from_chars(item.data(), item.data() + item.size(), value);
+    out.push_back(value);
+    if (comma == std::string_view::npos) break;
+    text.remove_prefix(comma + 1);
   }
   return out;
 }
 
-/// Label values must be UTF-8; a SQL_ASCII database may hold anything.
-std::string utf8_or_escaped(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80   ? 1
-                               : lead < 0xC2 ? 0
-                               : lead < 0xE0 ? 2
-                               : lead < 0xF0 ? 3
-                               : lead < 0xF5 ? 4
-                                             : 0;
-    bool good = length > 0 && i + length <= text.size();
-    for (std::size_t k = 1; good && k < length; ++k) {
-      good = (static_cast<unsigned char>(text[i + k]) & 0xC0U) == 0x80U;
+class Telling {
+ public:
+  Telling(const RunOptions& options, ProbeRun& run)
+      : options_(options), run_(run), page_(options.target) {}
+
+  void tell(const QuerySpec& query, const pg::Result& result, Bounder* bounder) {
+    const auto columns = find_columns(query, result);
+    if (std::count(columns.labels.begin(), columns.labels.end(), -1) > 0) {
+      throw Error(ExitCode::failed, fmt::format("the answer has no column {}", columns.missing));
     }
-    if (good) {
-      out.append(text.substr(i, length));
-      i += length;
+    if (!columns.missing.empty()) {
+      run_.error = fmt::format("the answer has no column {}", columns.missing);
+    }
+    const int rows = std::min(result.rows(), bounder == nullptr ? kRowsMax : kBoundedRowsMax);
+    run_.rows += result.rows();
+    if (rows < result.rows()) run_.error = fmt::format("only {} of {} rows", rows, result.rows());
+    if (columns.skipped >= 0 && rows > 0) {
+      run_.skipped += result.maybe_i64(0, columns.skipped).value_or(0);
+    }
+    if (bounder == nullptr) {
+      for (int row = 0; row < rows; ++row) tell_row(query, columns, result, row);
     } else {
-      out += fmt::format("\\x{:02x}", lead);
-      ++i;
+      tell_bounded(query, columns, result, rows, *bounder);
     }
   }
-  return out;
-}
 
-void add_samples(const QuerySpec& query, const pg::Result& result, ProbeRun& run) {
-  std::vector<int> label_columns;
-  for (const auto& label : query.labels) {
-    label_columns.push_back(result.column(label));
-    if (label_columns.back() < 0) {
-      throw Error(ExitCode::failed, fmt::format("the answer has no column {}", label));
-    }
-  }
-  std::vector<int> value_columns;
-  for (const auto& metric : query.metrics) {
-    value_columns.push_back(result.column(metric.column));
-    if (value_columns.back() < 0) {
-      throw Error(ExitCode::failed, fmt::format("the answer has no column {}", metric.column));
-    }
-  }
-  const int rows = std::min(result.rows(), kRowsMax);
-  run.rows += result.rows();
-  if (rows < result.rows()) run.error = fmt::format("only {} of {} rows", rows, result.rows());
-  for (int row = 0; row < rows; ++row) {
-    Labels labels;
+  void finish() { run_.families = page_.take(); }
+
+ private:
+  static Labels labels_of(const QuerySpec& query, const Columns& columns, const pg::Result& result,
+                          int row) {
+    Labels out;
+    out.reserve(query.labels.size());
     for (std::size_t i = 0; i < query.labels.size(); ++i) {
-      labels.emplace_back(query.labels[i], utf8_or_escaped(result.text(row, label_columns[i])));
+      out.emplace_back(query.labels[i], result.text(row, columns.labels[i]));
     }
+    return out;
+  }
+
+  void tell_row(const QuerySpec& query, const Columns& columns, const pg::Result& result, int row) {
+    const auto labels = labels_of(query, columns, result, row);
+    const auto rendered = page_.labels(labels);
     for (std::size_t i = 0; i < query.metrics.size(); ++i) {
+      if (columns.metrics[i] < 0) continue;
+      const auto& metric = query.metrics[i];
+      if (metric.metric->type == MetricType::histogram) {
+        tell_histogram(metric, columns.metrics[i], result, row, rendered);
+        continue;
+      }
       // NULL is "not known", which is never zero.
-      if (const auto value = result.maybe_f64(row, value_columns[i])) {
-        run.samples.push_back({query.metrics[i].metric, labels, *value});
+      if (const auto value = result.maybe_f64(row, columns.metrics[i])) {
+        tell_value(metric.metric, labels, rendered, *value);
       }
     }
   }
+
+  void tell_value(const std::shared_ptr<const MetricInfo>& metric, const Labels& labels,
+                  const std::string& rendered, double value) {
+    page_.add(metric, rendered, value);
+    if (options_.with_samples) run_.samples.push_back({metric, labels, value});
+  }
+
+  void tell_histogram(const MetricColumn& metric, int column, const pg::Result& result, int row,
+                      const std::string& rendered) {
+    const int counts = result.column(metric.column + "_bucket");
+    const int sum = result.column(metric.column + "_sum");
+    const int count = result.column(metric.column + "_count");
+    if (counts < 0 || sum < 0 || count < 0 || result.is_null(row, column)) return;
+    page_.add_histogram(metric.metric, rendered, parse_array(result.text(row, column)),
+                        parse_array(result.text(row, counts)),
+                        result.maybe_f64(row, sum).value_or(0),
+                        result.maybe_f64(row, count).value_or(0));
+  }
+
+  void tell_bounded(const QuerySpec& query, const Columns& columns, const pg::Result& result,
+                    int rows, Bounder& bounder) {
+    std::vector<double> totals(columns.by.size());
+    const auto rank_value = [&](int row, std::size_t k) {
+      return columns.by[k] < 0 ? 0.0
+                               : std::max(0.0, result.maybe_f64(row, columns.by[k]).value_or(0));
+    };
+    for (int row = 0; row < rows; ++row) {
+      for (std::size_t k = 0; k < totals.size(); ++k) totals[k] += rank_value(row, k);
+    }
+    std::vector<BoundRow> list;
+    list.reserve(static_cast<std::size_t>(rows));
+    for (int row = 0; row < rows; ++row) {
+      BoundRow each;
+      each.labels = labels_of(query, columns, result, row);
+      for (const int column : columns.metrics) {
+        const auto value = column < 0 ? std::nullopt : result.maybe_f64(row, column);
+        each.values.push_back(value.value_or(std::nan("")));
+      }
+      for (std::size_t k = 0; k < totals.size(); ++k) {
+        if (totals[k] > 0) each.rank = std::max(each.rank, rank_value(row, k) / totals[k]);
+      }
+      list.push_back(std::move(each));
+    }
+    const auto limit = options_.parameters.value(query.bound->limit);
+    for (const auto& each : bounder.apply(std::move(list), limit)) {
+      const auto rendered = page_.labels(each.labels);
+      for (std::size_t i = 0; i < query.metrics.size(); ++i) {
+        if (std::isnan(each.values[i])) continue;
+        tell_value(query.metrics[i].metric, each.labels, rendered, each.values[i]);
+      }
+    }
+  }
+
+  const RunOptions& options_;
+  ProbeRun& run_;
+  Exposition page_;
+};
+
+bool may_read(pg::Connection& connection, const std::string& relation, Deadline deadline) {
+  const auto answer =
+      connection.exec("SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false)",
+                      pg::Params::of(relation), deadline);
+  return answer.boolean(0, 0);
 }
 
 }  // namespace
@@ -79,14 +186,32 @@ TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
   TargetFacts out;
   out.server_version = connection.server_version();
   const auto result = connection.exec(
-      "SELECT pg_is_in_recovery(), extname FROM pg_extension UNION ALL SELECT "
-      "pg_is_in_recovery(), ''",
+      "SELECT pg_is_in_recovery(), current_database(), 0, '' UNION ALL "
+      "SELECT false, '', 1, extname FROM pg_extension UNION ALL "
+      "SELECT false, '', 2, rolname FROM pg_roles WHERE rolname ~ '^pg_' "
+      "AND pg_has_role(oid, 'USAGE') ORDER BY 3",
       deadline);
   for (int row = 0; row < result.rows(); ++row) {
-    out.is_standby = result.boolean(row, 0);
-    out.extensions.emplace(result.text(row, 1));
+    switch (result.i64(row, 2)) {
+      case 0:
+        out.is_standby = result.boolean(row, 0);
+        out.database = result.text(row, 1);
+        break;
+      case 1:
+        out.extensions.emplace(result.text(row, 3));
+        break;
+      default:
+        out.rights.emplace(result.text(row, 3));
+        break;
+    }
   }
   return out;
+}
+
+ProbeMemory::ProbeMemory(const ProbeSpec& spec) {
+  for (const auto& query : spec.queries) {
+    bounders_.push_back(query.bound ? std::make_unique<Bounder>(query) : nullptr);
+  }
 }
 
 Outcome outcome_of(const pg::PgError& error) {
@@ -105,8 +230,15 @@ bool applies(const ProbeSpec& spec, const TargetFacts& facts) {
   return false;
 }
 
+std::vector<std::string> missing_rights(const ProbeSpec& spec, const TargetFacts& facts) {
+  for (const auto& right : spec.rights) {
+    if (facts.rights.count(right) > 0) return {};
+  }
+  return spec.rights;
+}
+
 ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const TargetFacts& facts,
-                   const ProbeParameters& parameters) {
+                   const RunOptions& options, ProbeMemory& memory) {
   ProbeRun run;
   if (!applies(spec, facts)) {
     run.outcome = Outcome::not_applicable;
@@ -115,19 +247,29 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
   const auto began = SteadyClock::now();
   const auto deadline = Deadline::in(spec.timeout);
   try {
-    for (const auto& query : spec.queries) {
+    if (!spec.relation.empty() && !may_read(connection, spec.relation, deadline)) {
+      run.outcome = Outcome::not_applicable;
+      return run;
+    }
+    Telling telling(options, run);
+    for (std::size_t i = 0; i < spec.queries.size(); ++i) {
+      const auto& query = spec.queries[i];
       const auto* sql = query.for_major(facts.major());
       if (sql == nullptr) continue;
-      add_samples(query, connection.exec(sql->text, bind(query, parameters), deadline), run);
+      telling.tell(query, connection.exec(sql->text, bind(query, options.parameters), deadline),
+                   memory.bounder(i));
     }
+    telling.finish();
   } catch (const pg::PgError& error) {
     run.outcome = outcome_of(error);
     run.error = error.what();
-    run.samples.clear();
   } catch (const Error& error) {
     run.outcome = Outcome::error;
     run.error = error.what();
+  }
+  if (run.outcome != Outcome::ok) {
     run.samples.clear();
+    run.families.clear();
   }
   run.duration = std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
   return run;

@@ -1,38 +1,69 @@
-// One run of one probe on a connection: gated by role, version and extension, bounded in time, in
-// rows and by lock_timeout.
+// One run of one probe on a connection: gated by role, version, extension and relation, bounded in
+// time, in rows, in series and by lock_timeout.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "pg/connection.h"
+#include "probes/engine/bound.h"
 #include "probes/engine/spec.h"
 
 namespace pantryd::probes {
 
 /// More rows than this are cut, and the run says so: a probe must not flood the page.
 inline constexpr int kRowsMax = 20'000;
+/// Of a query that has a bound, rows that are looked at to choose from.
+inline constexpr int kBoundedRowsMax = 200'000;
 
 /// What is known of a server before its probes run.
 struct TargetFacts {
   bool is_standby = false;
   int server_version = 0;  ///< such as 150018
-  std::set<std::string> extensions;
+  std::string database;
+  std::set<std::string> extensions;  ///< of this database
+  std::set<std::string> rights;      ///< predefined roles that ours is a member of
   [[nodiscard]] int major() const { return server_version / 10'000; }
 };
 
 /// Throws PgError.
 [[nodiscard]] TargetFacts read_facts(pg::Connection& connection, Deadline deadline);
 
+/// What a probe of a target (and database) remembers from run to run.
+class ProbeMemory {
+ public:
+  /// The spec must outlive it.
+  explicit ProbeMemory(const ProbeSpec& spec);
+  /// Null for a query without a bound.
+  [[nodiscard]] Bounder* bounder(std::size_t query) { return bounders_[query].get(); }
+
+ private:
+  std::vector<std::unique_ptr<Bounder>> bounders_;
+};
+
+struct RunOptions {
+  std::string target;  ///< goes into every series
+  ProbeParameters parameters;
+  bool with_samples = false;  ///< values besides text, for who judges them
+};
+
 /// Never throws: every failure is an outcome. A connection that is broken afterwards says so
 /// itself.
 [[nodiscard]] ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec,
-                                 const TargetFacts& facts, const ProbeParameters& parameters);
+                                 const TargetFacts& facts, const RunOptions& options,
+                                 ProbeMemory& memory);
 
 /// How a run that met this error ended.
 [[nodiscard]] Outcome outcome_of(const pg::PgError& error);
 
 /// True when the probe has something to say about such a server.
 [[nodiscard]] bool applies(const ProbeSpec& spec, const TargetFacts& facts);
+
+/// Those of spec.rights that ours is not a member of; empty when it has one of them, for one is
+/// enough.
+[[nodiscard]] std::vector<std::string> missing_rights(const ProbeSpec& spec,
+                                                      const TargetFacts& facts);
 
 }  // namespace pantryd::probes

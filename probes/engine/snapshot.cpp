@@ -26,6 +26,11 @@ void SnapshotStore::publish(std::shared_ptr<const TargetSnapshot> snapshot) {
   snapshots_[name].swap(snapshot);  // the old one dies after the lock is released
 }
 
+void SnapshotStore::remove(const std::string& target) {
+  const std::lock_guard lock(mutex_);
+  snapshots_.erase(target);
+}
+
 std::vector<std::shared_ptr<const TargetSnapshot>> SnapshotStore::all() const {
   std::vector<std::shared_ptr<const TargetSnapshot>> out;
   const std::lock_guard lock(mutex_);

@@ -1,6 +1,7 @@
 // What a probe saw, immutable once made. A page is assembled from these and never touches a server.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -12,6 +13,8 @@
 #include <string_view>
 #include <utility>
 #include <vector>
+
+#include "pool/pool.h"
 
 namespace pantryd::probes {
 
@@ -47,26 +50,45 @@ struct Sample {
   double value = 0;
 };
 
+/// The series of one family as they stand on a page, without its HELP and TYPE.
+struct FamilyText {
+  std::shared_ptr<const MetricInfo> metric;
+  std::string lines;
+  std::int64_t series = 0;
+};
+
 /// One run of one probe.
 struct ProbeRun {
   Outcome outcome = Outcome::ok;
-  std::vector<Sample> samples;
+  std::vector<FamilyText> families;  ///< what SQL told, ready for the page
+  std::vector<Sample> samples;       ///< what code told; and SQL, where values are asked for
   std::int64_t rows = 0;
+  std::int64_t skipped = 0;  ///< relations left out because of their locks
   std::chrono::microseconds duration{0};
   std::string error;  ///< one line, without secrets; empty when all is well
 };
 
-/// A probe of a target as it stands.
+/// A probe of a target as it stands. Immutable once it is in a snapshot.
 struct ProbeState {
   std::string name;
-  std::chrono::milliseconds interval{0};
+  std::string database;  ///< for a probe of scope database; else empty
+  std::chrono::milliseconds interval{
+      0};  ///< in force: longer than the probe's own when it backs off
   Outcome outcome = Outcome::suppressed;  ///< of the last run
   std::string error;
   std::chrono::microseconds duration{0};
+  std::chrono::microseconds total_duration{0};
   std::int64_t rows = 0;
-  std::map<Outcome, std::int64_t> runs;  ///< how many ended so
+  std::int64_t skipped = 0;
+  std::array<std::int64_t, kOutcomes.size()> runs{};  ///< by Outcome: how many ended so
+  std::vector<std::string> missing_rights;            ///< one of these would let it see all
   std::optional<WallClock::time_point> last_success;
-  std::shared_ptr<const std::vector<Sample>> samples;  ///< of the last success; may be null
+  std::shared_ptr<const std::vector<FamilyText>> families;  ///< of the last success; may be null
+  std::shared_ptr<const std::vector<Sample>> samples;  ///< likewise, where values are asked for
+
+  [[nodiscard]] bool ran() const {
+    return std::any_of(runs.begin(), runs.end(), [](auto count) { return count > 0; });
+  }
 };
 
 struct TargetSnapshot {
@@ -76,13 +98,16 @@ struct TargetSnapshot {
   bool known_role = false;
   bool is_standby = false;
   int server_version = 0;
-  std::vector<ProbeState> probes;
+  std::optional<PoolStatistics> pool;
+  std::vector<std::shared_ptr<const ProbeState>> probes;
 };
 
 /// The newest snapshot of each target. A mutex and a pointer: a reader never waits for a probe.
 class SnapshotStore {
  public:
   void publish(std::shared_ptr<const TargetSnapshot> snapshot);
+  /// The target is watched no more.
+  void remove(const std::string& target);
   [[nodiscard]] std::vector<std::shared_ptr<const TargetSnapshot>> all() const;  ///< by name
 
  private:

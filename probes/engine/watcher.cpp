@@ -1,35 +1,69 @@
-// Invariants: at most one connection is open to the target, with at most one statement in flight;
-// `states_` is touched by the watching thread alone, and everybody else sees copies of it.
+// Invariants, under mutex_: an entry that is running belongs to the thread that runs it, and nobody
+// else runs or removes it; an entry's state is replaced, never changed, so that snapshots share it.
+// Nothing that can block happens under mutex_.
 #include "probes/engine/watcher.h"
 
 #include <fmt/format.h>
+#include <fnmatch.h>
 
 #include <algorithm>
+#include <map>
+#include <mutex>
 #include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/wait.h"
+#include "pg/sqlstate.h"
 
 namespace pantryd::probes {
 namespace {
 
 using std::chrono::milliseconds;
 
+constexpr int kClusterThreads = 2;
 constexpr auto kFactsLimit = std::chrono::seconds(5);
 constexpr auto kReconnectPause = std::chrono::seconds(2);
+constexpr auto kDiscovery = std::chrono::seconds(60);
+/// A thread looks at least so often for what became due.
+constexpr auto kNap = std::chrono::seconds(1);
+/// Above the time limit of any probe: what the server itself does when we are gone.
+constexpr const char* kServerLimit = "60s";
 /// Old values are shown for a while, with their age; then absence says it better.
 constexpr int kStaleIntervals = 3;
 constexpr auto kStaleMin = std::chrono::seconds(30);
+constexpr int kStretchMax = 10;
 
-/// A state, and when its probe is due.
+enum class Lane { cluster, database, local };
+
+using Facts = std::shared_ptr<const TargetFacts>;
+
 struct Entry {
-  ProbeState state;
+  Lane lane = Lane::cluster;
+  std::string database;  ///< of a probe of scope database
+  milliseconds interval{0};
+  std::shared_ptr<const ProbeState> state;
   SteadyClock::time_point due;
-  bool needs_server = true;
-  std::function<ProbeRun()>
-      run;  ///< called by the watching thread, with a connection if it needs one
+  bool running = false;
+  bool gone = false;  ///< its database is there no more
+  std::unique_ptr<ProbeMemory> memory;
+  /// With the connection and what is known of its server; null for a local probe.
+  std::function<ProbeRun(pg::Connection*, const TargetFacts&)> run;
+  const ProbeSpec* spec = nullptr;
 };
+
+bool fits_one(const std::vector<std::string>& patterns, const std::string& name) {
+  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {
+    return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+  });
+}
+
+ProbeRun failed_run(const std::string& error, Outcome outcome = Outcome::error) {
+  ProbeRun out;
+  out.outcome = outcome;
+  out.error = error;
+  return out;
+}
 
 }  // namespace
 
@@ -37,92 +71,73 @@ class Watcher::Impl {
  public:
   Impl(WatchedTarget target, std::shared_ptr<const std::vector<ProbeSpec>> specs,
        WatchOptions options, SnapshotStore& store)
-      : target_(std::move(target)), specs_(std::move(specs)), options_(options), store_(store) {
-    const auto now = SteadyClock::now();
+      : target_(std::move(target)),
+        specs_(std::move(specs)),
+        options_(std::move(options)),
+        store_(store),
+        pool_(target_.login, pool_settings()) {
+    run_options_.target = target_.name;
+    run_options_.parameters = options_.parameters;
+    run_options_.with_samples = options_.with_samples;
+    visit_options_ = run_options_;
     for (const auto& spec : *specs_) {
-      add(spec.name, spec.interval, now).run = [this, &spec] {
-        return run_on_server(spec.timeout, [&] {
-          return run_probe(*connection_, spec, *facts_, options_.parameters);
-        });
-      };
+      if (spec.scope == Scope::cluster) add_spec(spec, "");
     }
     for (const auto& probe : target_.server_probes) {
-      add(probe.name, probe.interval, now).run = [this, &probe] {
-        return run_on_server(probe.timeout, [&] { return run_coded(probe); });
-      };
+      add(Lane::cluster, probe.name, "", probe.interval).run =
+          [this, &probe](pg::Connection* connection, const TargetFacts& facts) {
+            return run_coded(probe, *connection, facts);
+          };
     }
     for (const auto& local : target_.local_probes) {
-      auto& entry = add(local.name, local.interval, now);
-      entry.needs_server = false;
-      entry.run = [this, &local] { return run_local(local); };
+      add(Lane::local, local.name, "", local.interval).run =
+          [this, &local](pg::Connection*, const TargetFacts&) { return run_local(local); };
     }
     publish();
   }
 
   ~Impl() {
     stop_.request();
-    if (thread_.joinable()) thread_.join();
+    for (auto& thread : threads_) thread.join();
   }
 
   void start() {
-    thread_ = std::thread([this] { watch(); });
+    for (int i = 0; i < kClusterThreads; ++i) threads_.emplace_back([this] { watch_cluster(); });
+    if (visits_databases()) threads_.emplace_back([this] { watch_databases(); });
+    if (!target_.local_probes.empty()) threads_.emplace_back([this] { watch_local(); });
   }
 
   void request_stop() { stop_.request(); }
 
   void run_all_once(const StopFlag* stop) {
-    connect_if_needed();
-    for (auto& entry : entries_) {
-      if (stop != nullptr && stop->requested()) return;
-      run(entry);
+    const auto stopped = [&] { return stop != nullptr && stop->requested(); };
+    while (auto* entry = stopped() ? nullptr : take_unrun(Lane::cluster)) run_on_cluster(*entry);
+    if (visits_databases() && !stopped()) {
+      discover();
+      while (auto* entry = stopped() ? nullptr : take_unrun(Lane::database))
+        run_in_database(*entry);
+    }
+    while (auto* entry = stopped() ? nullptr : take_unrun(Lane::local)) {
+      finish(*entry, entry->run(nullptr, {}));
     }
     publish();
   }
 
  private:
-  Entry& add(const std::string& name, milliseconds interval, SteadyClock::time_point due) {
-    Entry entry;
-    entry.state.name = name;
-    entry.state.interval = interval;
-    entry.due = due;
-    entries_.push_back(std::move(entry));
-    return entries_.back();
-  }
-
-  void watch() {
-    while (!stop_.requested()) {
-      auto& next = *std::min_element(entries_.begin(), entries_.end(),
-                                     [](const auto& a, const auto& b) { return a.due < b.due; });
-      if (stop_.wait(Deadline::at(next.due))) return;
-      if (next.needs_server) connect_if_needed();
-      run(next);
-      publish();
-      const auto now = SteadyClock::now();
-      next.due += next.state.interval;
-      // Late is late: a probe that missed its turn does not run twice to catch up.
-      if (next.due < now) next.due = now + next.state.interval;
-      if (!up_ && next.needs_server) next.due = std::min(next.due, now + kReconnectPause);
-    }
-  }
-
-  void connect_if_needed() {
-    try {
-      if (!connection_ || connection_->broken()) {
-        connection_.reset();
-        connection_ = std::make_unique<pg::Connection>(pg::Connection::connect(
-            target_.login(), Deadline::in(options_.connect_timeout), connect_options()));
-        facts_ = read_facts(*connection_, Deadline::in(kFactsLimit));
-        facts_at_ = SteadyClock::now();
-      } else if (SteadyClock::now() - facts_at_ > kFactsLimit) {
-        facts_ = read_facts(*connection_, Deadline::in(kFactsLimit));
-        facts_at_ = SteadyClock::now();
-      }
-      if (!up_) log::info("target {}: connected", target_.name);
-      up_ = true;
-      down_reason_.clear();
-    } catch (const Error& error) {
-      note_down(error);
-    }
+  PoolSettings pool_settings() {
+    PoolSettings out;
+    out.policy.size_max = kClusterThreads;
+    out.policy.connects_max = 1;
+    out.policy.idle_timeout = std::chrono::minutes(10);
+    out.policy.check_after = std::chrono::minutes(10);
+    out.policy.backoff_first = milliseconds(500);
+    out.policy.backoff_max = kReconnectPause;
+    out.policy.breaker_failures = 1;
+    out.acquire_timeout = options_.connect_timeout;
+    out.connect_timeout = options_.connect_timeout;
+    out.leak_after = std::chrono::minutes(2);
+    out.connect = connect_options();
+    return out;
   }
 
   pg::ConnectOptions connect_options() const {
@@ -130,64 +145,192 @@ class Watcher::Impl {
     out.application_name = "pantryd";
     out.stop = &stop_;
     out.settings = {{"lock_timeout", fmt::format("{}ms", options_.lock_timeout.count())},
+                    {"statement_timeout", kServerLimit},
                     {"idle_in_transaction_session_timeout", "10s"},
                     {"default_transaction_read_only", "on"},
                     {"jit", "off"}};
     return out;
   }
 
-  void note_down(const Error& error) {
-    // Once an outage, not once a probe.
-    if (up_ || down_reason_.empty()) log::warn("target {}: {}", target_.name, error.what());
-    up_ = false;
-    down_reason_ = error.what();
-    connection_.reset();
-    facts_.reset();
+  bool visits_databases() const {
+    return std::any_of(specs_->begin(), specs_->end(),
+                       [](const auto& spec) { return spec.scope == Scope::database; });
   }
 
-  void run(Entry& entry) {
+  Entry& add(Lane lane, const std::string& name, const std::string& database,
+             milliseconds interval) {
+    auto entry = std::make_unique<Entry>();
+    entry->lane = lane;
+    entry->database = database;
+    entry->interval = interval;
+    entry->due = SteadyClock::now();
+    auto state = std::make_shared<ProbeState>();
+    state->name = name;
+    state->database = database;
+    state->interval = interval;
+    entry->state = std::move(state);
+    entries_.push_back(std::move(entry));
+    return *entries_.back();
+  }
+
+  void add_spec(const ProbeSpec& spec, const std::string& database) {
+    auto& entry = add(spec.scope == Scope::cluster ? Lane::cluster : Lane::database, spec.name,
+                      database, spec.interval);
+    entry.memory = std::make_unique<ProbeMemory>(spec);
+    entry.spec = &spec;
+    const auto& options = spec.scope == Scope::cluster ? run_options_ : visit_options_;
+    entry.run = [&spec, &options, memory = entry.memory.get()](pg::Connection* connection,
+                                                               const TargetFacts& facts) {
+      return run_probe(*connection, spec, facts, options, *memory);
+    };
+  }
+
+  // --- whose turn it is
+
+  /// The one of `lane` that has waited longest among those that are due; marks it as running. Null
+  /// and `next`: none is due before that.
+  Entry* take_due(Lane lane, const std::string& database, SteadyClock::time_point& next) {
+    const std::lock_guard lock(mutex_);
+    const auto now = SteadyClock::now();
+    next = now + kNap;
+    Entry* best = nullptr;
+    const auto here = [&](const Entry& entry) { return entry.database == database; };
+    for (auto& entry : entries_) {
+      if (entry->lane != lane || entry->running || entry->gone) continue;
+      if (entry->due > now) {
+        next = std::min(next, entry->due);
+        continue;
+      }
+      // Whoever needs the database that we are in goes first: a visit costs a connection.
+      const bool better = best == nullptr || (here(*entry) && !here(*best)) ||
+                          (here(*entry) == here(*best) && entry->due < best->due);
+      if (better) best = entry.get();
+    }
+    if (best != nullptr) best->running = true;
+    return best;
+  }
+
+  Entry* take_unrun(Lane lane) {
+    const std::lock_guard lock(mutex_);
+    for (auto& entry : entries_) {
+      if (entry->lane != lane || entry->running || entry->gone || entry->state->ran()) continue;
+      entry->running = true;
+      return entry.get();
+    }
+    return nullptr;
+  }
+
+  void watch_cluster() {
+    SteadyClock::time_point next;
+    while (!stop_.requested()) {
+      if (auto* entry = take_due(Lane::cluster, "", next)) {
+        run_on_cluster(*entry);
+        publish();
+      } else if (stop_.wait(Deadline::at(next))) {
+        return;
+      }
+    }
+  }
+
+  void watch_databases() {
+    SteadyClock::time_point next;
+    auto look_again = SteadyClock::now();
+    while (!stop_.requested()) {
+      if (SteadyClock::now() >= look_again) {
+        look_again = SteadyClock::now() + (discover() ? kDiscovery : kReconnectPause);
+      }
+      if (auto* entry = take_due(Lane::database, visited_, next)) {
+        run_in_database(*entry);
+        publish();
+      } else if (stop_.wait(Deadline::at(std::min(next, look_again)))) {
+        return;
+      }
+    }
+  }
+
+  void watch_local() {
+    SteadyClock::time_point next;
+    while (!stop_.requested()) {
+      if (auto* entry = take_due(Lane::local, "", next)) {
+        finish(*entry, entry->run(nullptr, {}));
+        publish();
+      } else if (stop_.wait(Deadline::at(next))) {
+        return;
+      }
+    }
+  }
+
+  // --- runs
+
+  void run_on_cluster(Entry& entry) {
     ProbeRun result;
-    if (entry.needs_server && (!up_ || !facts_)) {
-      result.outcome = Outcome::error;
-      result.error = down_reason_;
-    } else {
-      result = entry.run();
-    }
-    record(entry.state, std::move(result));
-  }
-
-  template <typename Run>
-  ProbeRun run_on_server(milliseconds timeout, Run run) {
-    // The server's own limit is the first defence; ours comes a little later.
     try {
-      const auto limit_ms = fmt::format("{}ms", timeout.count());
-      connection_->exec("SELECT set_config('statement_timeout', $1, false)",
-                        pg::Params::of(limit_ms), Deadline::in(timeout));
+      auto lease = pool_.acquire(Deadline::in(options_.connect_timeout), &stop_);
+      const auto facts = facts_of(*lease);
+      note_up();
+      result = entry.run(&*lease, *facts);
+      if (entry.spec != nullptr) note_rights(entry, *facts);
     } catch (const Error& error) {
-      note_down(error);
-      ProbeRun failed;
-      failed.outcome = Outcome::error;
-      failed.error = error.what();
-      return failed;
+      if (!stop_.requested()) note_down(error);
+      result = failed_run(error.what());
     }
-    auto result = run();
-    if (connection_->broken() && result.outcome != Outcome::ok) {
-      note_down(Error(ExitCode::unreachable, result.error));
-    }
-    return result;
+    finish(entry, std::move(result));
   }
 
-  ProbeRun run_coded(const ServerProbe& probe) {
+  Facts facts_of(pg::Connection& connection) {
+    const auto now = SteadyClock::now();
+    {
+      const std::lock_guard lock(mutex_);
+      if (facts_ && now - facts_at_ < kFactsLimit) return facts_;
+    }
+    auto facts =
+        std::make_shared<const TargetFacts>(read_facts(connection, Deadline::in(kFactsLimit)));
+    const std::lock_guard lock(mutex_);
+    facts_ = facts;
+    facts_at_ = now;
+    return facts;
+  }
+
+  void run_in_database(Entry& entry) {
+    ProbeRun result;
+    try {
+      visit(entry.database);
+      result = entry.run(visitor_.get(), *visitor_facts_);
+      note_rights(entry, *visitor_facts_);
+    } catch (const Error& error) {
+      visitor_.reset();
+      result = failed_run(error.what());
+    }
+    finish(entry, std::move(result));
+  }
+
+  /// Makes visitor_ a connection to that database. Throws PgError.
+  void visit(const std::string& database) {
+    const auto now = SteadyClock::now();
+    if (!visitor_ || visitor_->broken() || visited_ != database) {
+      visitor_.reset();
+      const auto where = target_.login().with("dbname", database);
+      visitor_ = std::make_unique<pg::Connection>(pg::Connection::connect(
+          where, Deadline::in(options_.connect_timeout), connect_options()));
+      visited_ = database;
+      visitor_facts_.reset();
+    }
+    if (!visitor_facts_ || now - visitor_facts_at_ > kFactsLimit) {
+      visitor_facts_ = read_facts(*visitor_, Deadline::in(kFactsLimit));
+      visitor_facts_at_ = now;
+    }
+  }
+
+  ProbeRun run_coded(const ServerProbe& probe, pg::Connection& connection,
+                     const TargetFacts& facts) {
     ProbeRun result;
     const auto began = SteadyClock::now();
     try {
-      result = probe.run(*connection_, *facts_, Deadline::in(probe.timeout));
+      result = probe.run(connection, facts, Deadline::in(probe.timeout));
     } catch (const pg::PgError& error) {
-      result.outcome = outcome_of(error);
-      result.error = error.what();
+      result = failed_run(error.what(), outcome_of(error));
     } catch (const Error& error) {
-      result.outcome = Outcome::error;
-      result.error = error.what();
+      result = failed_run(error.what());
     }
     result.duration =
         std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
@@ -195,80 +338,203 @@ class Watcher::Impl {
   }
 
   ProbeRun run_local(const LocalProbe& probe) {
-    const auto answer = std::make_shared<ProbeRun>();
     const auto deadline = Deadline::in(probe.timeout);
     const auto began = SteadyClock::now();
-    const auto work = [answer, look = probe.run, deadline] {
+    const auto answer = std::make_shared<ProbeRun>();
+    const auto work = [answer, run = probe.run, deadline] {
       try {
-        *answer = look(deadline);
+        *answer = run(deadline);
       } catch (const std::exception& error) {
-        answer->outcome = Outcome::error;
-        answer->error = one_line(error.what());
+        *answer = failed_run(one_line(error.what()));
       }
     };
     ProbeRun result;
     if (run_bounded(work, deadline, &stop_) == Ready::yes) {
       result = std::move(*answer);
     } else {
-      result.outcome = Outcome::timeout;
-      result.error = "no answer within the time limit";
+      result = failed_run("no answer within the time limit", Outcome::timeout);
     }
     result.duration =
         std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
     return result;
   }
 
-  static void record(ProbeState& state, ProbeRun result) {
-    if (result.outcome != state.outcome && result.outcome != Outcome::not_applicable &&
+  // --- what came of it
+
+  void note_up() {
+    const std::lock_guard lock(mutex_);
+    if (!up_) log::info("target {}: connected", target_.name);
+    up_ = true;
+    down_reason_.clear();
+  }
+
+  void note_down(const Error& error) {
+    const std::lock_guard lock(mutex_);
+    // Once an outage, not once a probe.
+    if (up_ || down_reason_.empty()) log::warn("target {}: {}", target_.name, error.what());
+    up_ = false;
+    down_reason_ = error.what();
+    facts_.reset();
+  }
+
+  void note_rights(Entry& entry, const TargetFacts& facts) {
+    auto missing = missing_rights(*entry.spec, facts);
+    if (missing == entry.state->missing_rights) return;
+    auto state = std::make_shared<ProbeState>(*entry.state);
+    state->missing_rights = std::move(missing);
+    const std::lock_guard lock(mutex_);
+    entry.state = std::move(state);
+  }
+
+  void finish(Entry& entry, ProbeRun result) {
+    if (result.families.empty() && !result.samples.empty()) {
+      Exposition page(target_.name);
+      for (const auto& sample : result.samples) page.add(sample);
+      result.families = page.take();
+    }
+    if (!options_.with_samples) result.samples.clear();
+    auto state = next_state(*entry.state, std::move(result));
+    state->interval = interval_for(entry, *state);
+    const std::lock_guard lock(mutex_);
+    const auto now = SteadyClock::now();
+    entry.due += state->interval;
+    // Late is late: a probe that missed its turn does not run twice to catch up.
+    if (entry.due < now) entry.due = now + state->interval;
+    if (!up_ && entry.lane == Lane::cluster) entry.due = std::min(entry.due, now + kReconnectPause);
+    entry.state = std::move(state);
+    entry.running = false;
+  }
+
+  /// Longer than the probe's own when it took too large a share of it.
+  milliseconds interval_for(const Entry& entry, const ProbeState& state) const {
+    if (entry.lane == Lane::local || options_.busy_share <= 0) return entry.interval;
+    const auto wanted = std::chrono::duration_cast<milliseconds>(
+        std::chrono::duration<double, std::micro>(state.duration) / options_.busy_share);
+    return std::clamp(wanted, entry.interval, entry.interval * kStretchMax);
+  }
+
+  static std::shared_ptr<ProbeState> next_state(const ProbeState& before, ProbeRun result) {
+    auto state = std::make_shared<ProbeState>(before);
+    if (result.outcome != state->outcome && result.outcome != Outcome::not_applicable &&
         !result.error.empty()) {
-      log::warn("probe {}: {}: {}", state.name, to_string(result.outcome), result.error);
+      log::warn("probe {}: {}: {}", state->name, to_string(result.outcome), result.error);
     }
-    state.outcome = result.outcome;
-    state.error = std::move(result.error);
-    state.duration = result.duration;
-    ++state.runs[result.outcome];
+    state->outcome = result.outcome;
+    state->error = std::move(result.error);
+    state->duration = result.duration;
+    state->total_duration += result.duration;
+    ++state->runs[static_cast<std::size_t>(result.outcome)];
     if (result.outcome == Outcome::ok) {
-      state.rows = result.rows;
-      state.last_success = WallClock::now();
-      state.samples = std::make_shared<const std::vector<Sample>>(std::move(result.samples));
-      return;
+      state->rows = result.rows;
+      state->skipped = result.skipped;
+      state->last_success = WallClock::now();
+      state->families = std::make_shared<const std::vector<FamilyText>>(std::move(result.families));
+      state->samples = std::make_shared<const std::vector<Sample>>(std::move(result.samples));
+      return state;
     }
-    const auto keep = std::max<WallClock::duration>(state.interval * kStaleIntervals, kStaleMin);
-    const bool stale = !state.last_success || WallClock::now() - *state.last_success > keep;
-    if (result.outcome == Outcome::not_applicable || stale) state.samples.reset();
+    const auto keep = std::max<WallClock::duration>(state->interval * kStaleIntervals, kStaleMin);
+    const bool stale = !state->last_success || WallClock::now() - *state->last_success > keep;
+    if (result.outcome == Outcome::not_applicable || stale) {
+      state->families.reset();
+      state->samples.reset();
+    }
+    return state;
+  }
+
+  // --- databases
+
+  /// False when the server could not be asked.
+  bool discover() {
+    std::vector<std::string> names;
+    try {
+      auto lease = pool_.acquire(Deadline::in(options_.connect_timeout), &stop_);
+      const auto rows = lease->exec(
+          "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate "
+          "AND has_database_privilege(oid, 'CONNECT') ORDER BY datname",
+          Deadline::in(kFactsLimit));
+      for (int row = 0; row < rows.rows(); ++row) {
+        auto name = std::string(rows.text(row, 0));
+        if (static_cast<std::int32_t>(names.size()) >= options_.databases_max) break;
+        if (!fits_one(options_.include, name) || fits_one(options_.exclude, name)) continue;
+        names.push_back(std::move(name));
+      }
+    } catch (const Error&) {
+      return false;  // the probes of the cluster tell why
+    }
+    const std::lock_guard lock(mutex_);
+    for (auto& entry : entries_) {
+      if (entry->lane != Lane::database) continue;
+      entry->gone = !std::binary_search(names.begin(), names.end(), entry->database);
+    }
+    // Only the thread that calls this runs entries of this lane, and it runs none now.
+    entries_.erase(std::remove_if(entries_.begin(), entries_.end(),
+                                  [](const auto& entry) { return entry->gone; }),
+                   entries_.end());
+    share_relations(names.size());
+    for (const auto& name : names) {
+      const bool known = std::any_of(entries_.begin(), entries_.end(),
+                                     [&](const auto& entry) { return entry->database == name; });
+      if (known) continue;
+      for (const auto& spec : *specs_) {
+        if (spec.scope == Scope::database) add_spec(spec, name);
+      }
+    }
+    return true;
+  }
+
+  /// The bound on relations is the target's: its databases share it.
+  void share_relations(std::size_t databases) {
+    if (databases == 0) return;
+    const auto share = options_.parameters.relations_max / static_cast<std::int32_t>(databases);
+    visit_options_.parameters.relations_max = std::max(share, 10);
   }
 
   void publish() {
     auto snapshot = std::make_shared<TargetSnapshot>();
     snapshot->target = target_.name;
-    snapshot->up = up_;
-    snapshot->down_reason = down_reason_;
-    snapshot->known_role = facts_.has_value();
-    if (facts_) {
-      snapshot->is_standby = facts_->is_standby;
-      snapshot->server_version = facts_->server_version;
+    snapshot->pool = pool_.statistics();
+    {
+      const std::lock_guard lock(mutex_);
+      snapshot->up = up_;
+      snapshot->down_reason = down_reason_;
+      snapshot->known_role = facts_ != nullptr;
+      if (facts_) {
+        snapshot->is_standby = facts_->is_standby;
+        snapshot->server_version = facts_->server_version;
+      }
+      snapshot->probes.reserve(entries_.size());
+      for (const auto& entry : entries_) snapshot->probes.push_back(entry->state);
+      // Under the mutex, so that an older snapshot never follows a newer one.
+      store_.publish(std::move(snapshot));
     }
-    for (const auto& entry : entries_) snapshot->probes.push_back(entry.state);
-    store_.publish(std::move(snapshot));
   }
 
   const WatchedTarget target_;
   const std::shared_ptr<const std::vector<ProbeSpec>> specs_;
   const WatchOptions options_;
   SnapshotStore& store_;
-  std::vector<Entry> entries_;
-  std::unique_ptr<pg::Connection> connection_;
-  std::optional<TargetFacts> facts_;
+  StopFlag stop_;
+  Pool pool_;
+  RunOptions run_options_;
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Entry>> entries_;
+  Facts facts_;
   SteadyClock::time_point facts_at_;
   bool up_ = false;
   std::string down_reason_;
-  StopFlag stop_;
-  std::thread thread_;
+  // Of the thread that goes through the databases, alone:
+  RunOptions visit_options_;
+  std::unique_ptr<pg::Connection> visitor_;
+  std::string visited_;
+  std::optional<TargetFacts> visitor_facts_;
+  SteadyClock::time_point visitor_facts_at_;
+  std::vector<std::thread> threads_;
 };
 
 Watcher::Watcher(WatchedTarget target, std::shared_ptr<const std::vector<ProbeSpec>> specs,
                  WatchOptions options, SnapshotStore& store)
-    : impl_(std::make_unique<Impl>(std::move(target), std::move(specs), options, store)) {}
+    : impl_(
+          std::make_unique<Impl>(std::move(target), std::move(specs), std::move(options), store)) {}
 Watcher::~Watcher() = default;
 void Watcher::start() {
   impl_->start();

@@ -1,5 +1,10 @@
-// Watches one target: a thread that runs its probes when they are due, on one connection, and
-// publishes a snapshot after each. Targets do not know of each other.
+// Watches one target: runs its probes when they are due and publishes a snapshot after each.
+// Targets do not know of each other.
+//
+// Three lanes, so that what is slow in one does not keep the others waiting: two threads for the
+// probes of the whole cluster, on two pooled connections; one for those of scope database, which
+// goes from database to database with one connection; one for the probes that need no server.
+// So a target never sees more than three connections, and a probe never runs twice at a time.
 #pragma once
 
 #include <functional>
@@ -10,6 +15,7 @@
 
 #include "base/stop.h"
 #include "pg/connection.h"
+#include "pool/pool.h"
 #include "probes/engine/run.h"
 #include "probes/engine/snapshot.h"
 
@@ -37,11 +43,20 @@ struct WatchOptions {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds lock_timeout{100};
   ProbeParameters parameters;
+  /// Of its time a probe may spend so much at work; one that needs more runs less often, but at
+  /// least once in ten of its intervals.
+  double busy_share = 0.02;
+  /// Shell patterns of the databases that probes of scope database visit; the names that fit one of
+  /// `include` and none of `exclude`. At most databases_max, in the order of their names.
+  std::vector<std::string> include{"*"};
+  std::vector<std::string> exclude;
+  std::int32_t databases_max = 100;
+  bool with_samples = false;  ///< keep values besides text, for who judges them
 };
 
 struct WatchedTarget {
   std::string name;
-  std::function<pg::Conninfo()> login;  ///< asked at each connect, so that a password may rotate
+  Login login;  ///< asked at each connect, so that a password may rotate
   std::vector<LocalProbe> local_probes;
   std::vector<ServerProbe> server_probes;
 };
@@ -51,12 +66,12 @@ class Watcher {
   /// Nothing runs yet.
   Watcher(WatchedTarget target, std::shared_ptr<const std::vector<ProbeSpec>> specs,
           WatchOptions options, SnapshotStore& store);
-  ~Watcher();  ///< stops the thread
+  ~Watcher();  ///< stops the threads, interrupting what they wait for
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
   void start();
-  /// Asks the thread to end; returns at once.
+  /// Asks the threads to end; returns at once.
   void request_stop();
 
   /// Every probe once, in the calling thread (check, metrics). Not together with start().

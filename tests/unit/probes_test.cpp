@@ -1,6 +1,13 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
+#include <cmath>
+#include <map>
+#include <random>
+
 #include "base/error.h"
+#include "probes/engine/bound.h"
+#include "probes/engine/exposition.h"
 #include "probes/engine/page.h"
 #include "probes/engine/run.h"
 #include "probes/engine/spec.h"
@@ -64,7 +71,7 @@ TEST(ProbeSpecTest, MistakesArePointedAt) {
   EXPECT_THAT(refused(kProbe, "14-16", "fourteen"), HasSubstr("range of major versions"));
 }
 
-TargetSnapshot snapshot_with(std::vector<Sample> samples, WallClock::time_point at) {
+TargetSnapshot snapshot_with(const std::vector<Sample>& samples, WallClock::time_point at) {
   TargetSnapshot out;
   out.target = "t";
   out.up = true;
@@ -72,14 +79,19 @@ TargetSnapshot snapshot_with(std::vector<Sample> samples, WallClock::time_point 
   state.name = "demo";
   state.interval = std::chrono::seconds(10);
   state.outcome = Outcome::ok;
+  state.runs[static_cast<std::size_t>(Outcome::error)] = 1;
   state.last_success = at;
-  state.samples = std::make_shared<const std::vector<Sample>>(std::move(samples));
-  out.probes.push_back(std::move(state));
+  Exposition text(out.target);
+  for (const auto& sample : samples) text.add(sample);
+  state.families = std::make_shared<const std::vector<FamilyText>>(text.take());
+  out.probes.push_back(std::make_shared<const ProbeState>(std::move(state)));
   return out;
 }
 
-std::string page_of(TargetSnapshot snapshot, WallClock::time_point now) {
-  return render_page({{std::make_shared<const TargetSnapshot>(std::move(snapshot))}, "1.2.3", now});
+std::string page_of(TargetSnapshot snapshot, WallClock::time_point now,
+                    TypeStyle types = TypeStyle::lint_clean) {
+  return render_page(
+      {{std::make_shared<const TargetSnapshot>(std::move(snapshot))}, "1.2.3", now, types});
 }
 
 std::shared_ptr<const MetricInfo> metric(std::string name, MetricType type = MetricType::gauge) {
@@ -125,8 +137,194 @@ TEST(PageTest, NamesThatTheLinterRefusesUnderTheirTypeAreUntyped) {
   EXPECT_THAT(page, HasSubstr("# TYPE calls_total counter"));
 }
 
+TEST(PageTest, ThePeersTypesAreToldToWhoAsksForThem) {
+  const auto page =
+      page_of(snapshot_with({{metric("pg_stat_database_xact_commit", MetricType::counter), {}, 1},
+                             {metric("pg_stat_activity_count"), {}, 1}},
+                            {}),
+              {}, TypeStyle::as_declared);
+  EXPECT_THAT(page, HasSubstr("# TYPE pg_stat_database_xact_commit counter"));
+  EXPECT_THAT(page, HasSubstr("# TYPE pg_stat_activity_count gauge"));
+}
+
+TEST(PageTest, BytesThatAreNotUtf8AreShownAsSuch) {
+  const auto page = page_of(
+      snapshot_with({{metric("m"), {{"a", "caf\xe9 \xed\xa0\x80 \xc0\xaf \xf0\x9f\x98\x80"}}, 1}},
+                    {}),
+      {});
+  EXPECT_THAT(page, HasSubstr("m{a=\"caf\\\\xe9 \\\\xed\\\\xa0\\\\x80 \\\\xc0\\\\xaf "
+                              "\xf0\x9f\x98\x80\",target=\"t\"} 1\n"));
+}
+
+TEST(PageTest, ThePoolIsToldWithItsHistograms) {
+  auto snapshot = snapshot_with({}, {});
+  PoolStatistics pool;
+  pool.now.in_use = 2;
+  pool.size_max = 3;
+  pool.hold.add(std::chrono::milliseconds(3));
+  pool.hold.add(std::chrono::minutes(5));
+  pool.refusals_total[static_cast<std::size_t>(pool::Refusal::queue_full)] = 7;
+  snapshot.pool = pool;
+  const auto page = page_of(std::move(snapshot), {});
+  EXPECT_THAT(page, HasSubstr("pantryd_pool_connections{pool=\"probes\",state=\"in_use\","
+                              "target=\"t\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("# TYPE pantryd_pool_hold_seconds histogram\n"));
+  const auto bucket = [](const char* bound, int count) {
+    return fmt::format(
+        "pantryd_pool_hold_seconds_bucket{{pool=\"probes\",target=\"t\",le=\"{}\"}} {}\n", bound,
+        count);
+  };
+  EXPECT_THAT(page, HasSubstr(bucket("0.0025", 0)));
+  EXPECT_THAT(page, HasSubstr(bucket("0.005", 1)));
+  EXPECT_THAT(page, HasSubstr(bucket("+Inf", 2)));
+  EXPECT_THAT(page, HasSubstr("pantryd_pool_refusals_total{cause=\"queue_full\",pool=\"probes\","
+                              "target=\"t\"} 7\n"));
+}
+
 TEST(PageTest, EveryOwnMetricHasAHelpText) {
   for (const auto& info : own_metrics()) EXPECT_FALSE(info.help.empty()) << info.name;
+}
+
+TEST(ExpositionTest, ValuesLoseNothing) {
+  const auto text = [](double value) {
+    std::string out;
+    append_value(out, value);
+    return out;
+  };
+  EXPECT_EQ(text(0), "0");
+  EXPECT_EQ(text(1234567890123456), "1234567890123456");
+  EXPECT_EQ(std::stod(text(0.1)), 0.1);
+  EXPECT_EQ(std::stod(text(1e300)), 1e300);
+  EXPECT_EQ(text(std::nan("")), "NaN");
+  EXPECT_EQ(text(-HUGE_VAL), "-Inf");
+}
+
+TEST(ExpositionTest, AHistogramIsToldInItsFourParts) {
+  Exposition page("t");
+  page.add_histogram(metric("h", MetricType::histogram), page.labels({{"state", "idle"}}), {1, 2.5},
+                     {3, 4}, 9.5, 5);
+  const auto families = page.take();
+  ASSERT_EQ(families.size(), 1U);
+  EXPECT_EQ(families[0].lines,
+            "h_bucket{state=\"idle\",target=\"t\",le=\"1\"} 3\n"
+            "h_bucket{state=\"idle\",target=\"t\",le=\"2.5\"} 4\n"
+            "h_bucket{state=\"idle\",target=\"t\",le=\"+Inf\"} 5\n"
+            "h_sum{state=\"idle\",target=\"t\"} 9.5\nh_count{state=\"idle\",target=\"t\"} 5\n");
+}
+
+/// A query with one counter and one gauge, bounded.
+class Bounded : public testing::Test {
+ protected:
+  Bounded() {
+    query_.labels = {"datname", "relname"};
+    query_.metrics = {{metric("c_total", MetricType::counter), "c", Rest::sum},
+                      {metric("g"), "g", Rest::sum},
+                      {metric("worst"), "worst", Rest::max}};
+    query_.bound = BoundSpec{"relations_max", {"c"}, {"datname"}};
+  }
+  static BoundRow row(const std::string& name, double value) {
+    return {{{"datname", "shop"}, {"relname", name}}, {value, value, value}, value};
+  }
+  static std::map<std::string, std::vector<double>> by_name(const std::vector<BoundRow>& rows) {
+    std::map<std::string, std::vector<double>> out;
+    for (const auto& each : rows) out[each.labels[1].second] = each.values;
+    return out;
+  }
+  /// What the row grew by since the round before.
+  double rows_increase(const std::string& name, const std::map<std::string, double>& server) const {
+    return server.at(name) - last_.at(name);
+  }
+  QuerySpec query_;
+  Bounder bounder_{query_};
+  std::map<std::string, double> last_;
+};
+
+TEST_F(Bounded, WithinTheLimitNothingChanges) {
+  const auto told = by_name(bounder_.apply({row("a", 1), row("b", 2)}, 2));
+  EXPECT_EQ(told.size(), 2U);
+  EXPECT_EQ(told.count("other"), 0U);
+}
+
+TEST_F(Bounded, TheLowestBecomeOneSeriesAndKeepTheirDatabase) {
+  const auto rows = bounder_.apply({row("a", 10), row("b", 2), row("c", 3)}, 2);
+  const auto told = by_name(rows);
+  EXPECT_EQ(told.at("a")[0], 10);
+  EXPECT_EQ(told.at("other"), (std::vector<double>{5, 5, 3}));
+  EXPECT_EQ(rows.back().labels[0].second, "shop");
+}
+
+TEST_F(Bounded, ARowOfThatNameIsToldApartFromNoOther) {
+  // A table called "other" must not make a series twice.
+  const auto rows = bounder_.apply({row("other", 10), row("other", 2)}, 5);
+  ASSERT_EQ(rows.size(), 1U);
+  EXPECT_EQ(rows[0].values[0], 12);
+}
+
+TEST_F(Bounded, WhoIsInStaysUntilItIsClearlyOutranked) {
+  (void)bounder_.apply({row("a", 10), row("b", 9), row("c", 8)}, 3);
+  EXPECT_EQ(
+      by_name(bounder_.apply({row("a", 10), row("b", 9), row("c", 8), row("d", 11)}, 3)).count("a"),
+      1U);
+  const auto told =
+      by_name(bounder_.apply({row("a", 10), row("b", 9), row("c", 8), row("d", 11)}, 3));
+  EXPECT_EQ(told.count("d"), 0U);
+  EXPECT_EQ(
+      by_name(bounder_.apply({row("a", 10), row("b", 9), row("c", 8), row("d", 50)}, 3)).count("d"),
+      1U);
+}
+
+TEST_F(Bounded, TheRestOfACounterGoesOnWhenARowIsThrownOutOrBeginsAnew) {
+  EXPECT_EQ(by_name(bounder_.apply({row("a", 100), row("b", 20), row("c", 30)}, 2)).at("other")[0],
+            50);
+  // b was thrown out, c grew by 5.
+  EXPECT_EQ(by_name(bounder_.apply({row("a", 100), row("c", 35)}, 2)).at("other")[0], 55);
+  // b is back and began anew with 4.
+  EXPECT_EQ(by_name(bounder_.apply({row("a", 100), row("b", 4), row("c", 35)}, 2)).at("other")[0],
+            59);
+}
+
+TEST_F(Bounded, ARowThatWasLeftOutForAMomentIsNotCountedTwice) {
+  (void)bounder_.apply({row("a", 100), row("b", 20), row("c", 30)}, 2);
+  (void)bounder_.apply({row("a", 100), row("c", 30)}, 2);
+  EXPECT_EQ(by_name(bounder_.apply({row("a", 100), row("b", 21), row("c", 30)}, 2)).at("other")[0],
+            51);
+}
+
+TEST_F(Bounded, IncreasesOverAllSeriesAreTheServersWhoeverComesAndGoes) {
+  std::mt19937 random(7);
+  std::map<std::string, double> server;
+  std::map<std::string, double> before;
+  double told_increase = 0;
+  double server_increase = 0;
+  for (int round = 0; round < 300; ++round) {
+    std::vector<BoundRow> rows;
+    for (int i = 0; i < 30; ++i) {
+      const auto name = "t" + std::to_string(i);
+      const double more = random() % 50 * (i % 7);
+      if (round > 0) server_increase += more;
+      server[name] += more;
+      rows.push_back(row(name, server[name]));
+    }
+    const auto told = bounder_.apply(rows, 10);
+    EXPECT_LE(told.size(), 10U);
+    const auto now = by_name(told);
+    for (const auto& [name, values] : now) {
+      if (round == 0) break;
+      const auto old = before.find(name);
+      // A series that appears counts from where it appears, as Prometheus has it.
+      if (old == before.end()) continue;
+      ASSERT_GE(values[0], old->second) << name << " fell in round " << round;
+      told_increase += values[0] - old->second;
+    }
+    // What a row does in the round in which it comes or goes is lost to rate() with any peer, too.
+    for (const auto& [name, values] : now) {
+      if (round > 0 && before.count(name) == 0) server_increase -= rows_increase(name, server);
+    }
+    before.clear();
+    for (const auto& [name, values] : now) before[name] = values[0];
+    last_ = server;
+  }
+  EXPECT_DOUBLE_EQ(told_increase, server_increase);
 }
 
 }  // namespace
