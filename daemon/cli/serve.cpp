@@ -1,26 +1,59 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "base/hangup.h"
 #include "base/log.h"
 #include "cli/subcommands.h"
+#include "serve/fleet.h"
 #include "serve/http.h"
-#include "serve/targets.h"
 
 namespace pantryd::cli {
+namespace {
+
+std::string listed(const std::vector<std::string>& names) {
+  std::string out;
+  for (const auto& name : names) out += (out.empty() ? "" : ", ") + name;
+  return out.empty() ? "none" : out;
+}
+
+/// A file that cannot be used changes nothing: what was watched goes on.
+void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
+            probes::SnapshotStore& store) {
+  try {
+    const auto settings = load_settings(context);
+    const auto changes = fleet.apply(settings);
+    store.note_reload(true, probes::WallClock::now());
+    log::info("configuration read again; targets begun: {}; ended: {}; begun anew: {}",
+              listed(changes.begun), listed(changes.ended), listed(changes.renewed));
+    if (settings.http.address != http.address || settings.http.port != http.port) {
+      log::warn("http.listen changed: it takes a restart");
+    }
+  } catch (const Error& error) {
+    store.note_reload(false, probes::WallClock::now());
+    log::error("the configuration was not taken over: {} HINT: {}", error.what(), error.hint());
+  }
+}
+
+}  // namespace
 
 int run_serve(const Context& context, const Arguments& arguments) {
   if (!parse("serve [--config FILE]", {}, {}, arguments)) return 0;
   const auto settings = load_settings(context);
   probes::SnapshotStore store;
-  const auto watchers = make_watchers(settings, store);
+  Fleet fleet(store);
+  Hangup hangup;
   const HttpServer http(settings.http.address, settings.http.port, store, PANTRYD_VERSION);
   log::info("serving http://{}:{}/metrics, {} target(s)", settings.http.address, settings.http.port,
             settings.targets.size());
-  for (const auto& watcher : watchers) watcher->start();
-  while (!context.stop->wait(Deadline::in(std::chrono::hours(1)))) {
+  (void)fleet.apply(settings);
+  store.note_reload(true, probes::WallClock::now());
+  while (!context.stop->requested()) {
+    if (hangup.wait(*context.stop, Deadline::in(std::chrono::hours(1)))) {
+      reload(context, settings.http, fleet, store);
+    }
   }
   log::info("stopping");
-  for (const auto& watcher : watchers) watcher->request_stop();
+  fleet.request_stop();
   return 0;
 }
 

@@ -31,6 +31,7 @@ class Conninfo {
   [[nodiscard]] std::string mask(std::string text) const;
 
   [[nodiscard]] const std::map<std::string, std::string>& values() const { return values_; }
+  friend bool operator==(const Conninfo&, const Conninfo&) = default;
 
  private:
   std::map<std::string, std::string> values_;  ///< keyword to value, given ones only

@@ -58,7 +58,8 @@ class MetricsHandler : public Handler {
     answer(connection, 200, "OK", kMetricsType,
            probes::render_page(
                {std::move(targets), version_, probes::WallClock::now(),
-                as_declared ? probes::TypeStyle::as_declared : probes::TypeStyle::lint_clean}));
+                as_declared ? probes::TypeStyle::as_declared : probes::TypeStyle::lint_clean,
+                store_.reload()}));
   }
   const std::string version_;
 };

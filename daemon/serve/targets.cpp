@@ -1,5 +1,6 @@
 #include "serve/targets.h"
 
+#include <algorithm>
 #include <map>
 
 #include "probes/backup/backup_probe.h"
@@ -83,24 +84,47 @@ probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups) {
   return out;
 }
 
-std::vector<std::unique_ptr<probes::Watcher>> make_watchers(const Settings& settings,
-                                                            probes::SnapshotStore& store,
-                                                            Keep keep) {
-  const auto specs =
-      std::make_shared<const std::vector<probes::ProbeSpec>>(probes::embedded_probes());
+std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(const Settings& settings) {
+  auto all = probes::all_probes(settings.probes.folder);
+  const auto off = [&](const probes::ProbeSpec& spec) {
+    const auto named = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), spec.name) != names.end();
+    };
+    return named(settings.probes.disable) || (!spec.enabled && !named(settings.probes.enable));
+  };
+  all.erase(std::remove_if(all.begin(), all.end(), off), all.end());
+  return std::make_shared<const std::vector<probes::ProbeSpec>>(std::move(all));
+}
+
+std::unique_ptr<probes::Watcher> make_watcher(
+    const TargetSettings& target, const Settings& settings,
+    std::shared_ptr<const std::vector<probes::ProbeSpec>> specs, probes::SnapshotStore& store,
+    Keep keep) {
   probes::WatchOptions options;
   options.connect_timeout = settings.probes.connect_timeout;
   options.lock_timeout = settings.probes.lock_timeout;
   options.parameters.statements_max = settings.probes.statements_max;
+  options.parameters.relations_max = settings.probes.relations_max;
+  options.busy_share = settings.probes.busy_share;
+  options.include = target.databases.include;
+  options.exclude = target.databases.exclude;
   options.with_samples = keep == Keep::values;
+  probes::WatchedTarget watched;
+  watched.name = target.name;
+  watched.login = [target] { return target.login(); };
+  watched.server_probes.push_back(migration_probe());
+  if (!target.backups.empty()) watched.local_probes.push_back(backup_probe(target.backups));
+  return std::make_unique<probes::Watcher>(std::move(watched), std::move(specs), std::move(options),
+                                           store);
+}
+
+std::vector<std::unique_ptr<probes::Watcher>> make_watchers(const Settings& settings,
+                                                            probes::SnapshotStore& store,
+                                                            Keep keep) {
+  const auto specs = probe_specs(settings);
   std::vector<std::unique_ptr<probes::Watcher>> out;
   for (const auto& target : settings.targets) {
-    probes::WatchedTarget watched;
-    watched.name = target.name;
-    watched.login = [target] { return target.login(); };
-    watched.server_probes.push_back(migration_probe());
-    if (!target.backups.empty()) watched.local_probes.push_back(backup_probe(target.backups));
-    out.push_back(std::make_unique<probes::Watcher>(std::move(watched), specs, options, store));
+    out.push_back(make_watcher(target, settings, specs, store, keep));
   }
   return out;
 }

@@ -12,6 +12,16 @@ namespace pantryd {
 /// What a look leaves behind: text for a page, or values besides, for who judges them.
 enum class Keep { text, values };
 
+/// The probes of the binary and the operator's own. Throws Error(usage).
+[[nodiscard]] std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(
+    const Settings& settings);
+
+/// Not started.
+[[nodiscard]] std::unique_ptr<probes::Watcher> make_watcher(
+    const TargetSettings& target, const Settings& settings,
+    std::shared_ptr<const std::vector<probes::ProbeSpec>> specs, probes::SnapshotStore& store,
+    Keep keep = Keep::text);
+
 /// One watcher a target, in the order of the settings; none is started. Throws Error(usage) for an
 /// operator's probe file that is none.
 [[nodiscard]] std::vector<std::unique_ptr<probes::Watcher>> make_watchers(

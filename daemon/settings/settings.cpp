@@ -37,6 +37,20 @@ HttpSettings parse_http(YamlMap map) {
   return out;
 }
 
+std::vector<std::string> parse_names(const YamlValue& value) {
+  std::vector<std::string> out;
+  for (const auto& item : value.as_list()) out.push_back(item.as_text());
+  return out;
+}
+
+DatabaseSettings parse_databases(YamlMap map) {
+  DatabaseSettings out;
+  if (const auto value = map.find("include")) out.include = parse_names(*value);
+  if (const auto value = map.find("exclude")) out.exclude = parse_names(*value);
+  map.done();
+  return out;
+}
+
 ProbeSettings parse_probes(YamlMap map) {
   ProbeSettings out;
   if (const auto value = map.find("connect_timeout")) out.connect_timeout = value->as_duration();
@@ -44,6 +58,18 @@ ProbeSettings parse_probes(YamlMap map) {
   if (const auto value = map.find("statements_max")) {
     out.statements_max = static_cast<std::int32_t>(value->as_integer(1, 5000));
   }
+  if (const auto value = map.find("relations_max")) {
+    out.relations_max = static_cast<std::int32_t>(value->as_integer(1, 100'000));
+  }
+  if (const auto value = map.find("busy_share")) {
+    out.busy_share = value->as_number();
+    if (out.busy_share <= 0 || out.busy_share > 1) {
+      throw value->error("the share is not between 0 and 1", "0.02 is two percent.");
+    }
+  }
+  if (const auto value = map.find("folder")) out.folder = value->as_text();
+  if (const auto value = map.find("enable")) out.enable = parse_names(*value);
+  if (const auto value = map.find("disable")) out.disable = parse_names(*value);
   map.done();
   return out;
 }
@@ -71,6 +97,7 @@ TargetSettings parse_target(YamlMap map) {
   out.name = map.require("name").as_text();
   out.dsn = parse_dsn(map.require("dsn"));
   if (const auto value = map.find("password_file")) out.password_file = value->as_text();
+  if (const auto value = map.find("databases")) out.databases = parse_databases(value->as_map());
   if (const auto backups = map.find("backups")) {
     std::set<std::string> names;
     for (const auto& item : backups->as_list()) {
@@ -122,16 +149,37 @@ Settings Settings::for_single_target(pg::Conninfo dsn) {
   return out;
 }
 
+namespace {
+
+std::string list_of(const char* indent, const char* key, const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  std::string out = fmt::format("{}{}: [", indent, key);
+  for (const auto& name : names) {
+    out += fmt::format("{}\"{}\"", &name == &names.front() ? "" : ", ", name);
+  }
+  return out + "]\n";
+}
+
+}  // namespace
+
 std::string Settings::show() const {
   std::string out = fmt::format("http:\n  listen: \"{}:{}\"\n", http.address, http.port);
   out += fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n  statements_max: {}\n",
                      format_duration(probes.connect_timeout), format_duration(probes.lock_timeout),
                      probes.statements_max);
+  out += fmt::format("  relations_max: {}\n  busy_share: {}\n", probes.relations_max,
+                     probes.busy_share);
+  if (!probes.folder.empty()) out += fmt::format("  folder: \"{}\"\n", probes.folder.string());
+  out += list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
   out += "targets:\n";
   for (const auto& target : targets) {
     out += fmt::format("  - name: \"{}\"\n    dsn: \"{}\"\n", target.name, target.dsn.display());
     if (!target.password_file.empty()) {
       out += fmt::format("    password_file: \"{}\"\n", target.password_file.string());
+    }
+    if (!(target.databases == DatabaseSettings{})) {
+      out += "    databases:\n" + list_of("      ", "include", target.databases.include) +
+             list_of("      ", "exclude", target.databases.exclude);
     }
     if (!target.backups.empty()) out += "    backups:\n";
     for (const auto& backup : target.backups) {

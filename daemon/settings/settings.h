@@ -18,6 +18,16 @@ struct BackupSettings {
   std::string kind;  ///< "pg_dump" or "base"
   std::filesystem::path path;
   std::chrono::milliseconds age_limit{26 * 3'600'000LL};  ///< a day, and two hours for the job
+
+  friend bool operator==(const BackupSettings&, const BackupSettings&) = default;
+};
+
+/// Shell patterns of databases: those that fit one of include and none of exclude.
+struct DatabaseSettings {
+  std::vector<std::string> include{"*"};
+  std::vector<std::string> exclude;
+
+  friend bool operator==(const DatabaseSettings&, const DatabaseSettings&) = default;
 };
 
 struct TargetSettings {
@@ -25,6 +35,9 @@ struct TargetSettings {
   pg::Conninfo dsn;
   std::filesystem::path password_file;  ///< read anew at each connect; empty: none
   std::vector<BackupSettings> backups;
+  DatabaseSettings databases;  ///< that probes of scope database visit
+
+  friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
 
   /// dsn, with the password of password_file as it stands now.
   [[nodiscard]] pg::Conninfo login() const;
@@ -40,6 +53,13 @@ struct ProbeSettings {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds lock_timeout{100};
   std::int32_t statements_max = 100;  ///< statements told one by one; the rest are one series
+  std::int32_t relations_max = 1000;  ///< tables, and indexes, told one by one, of each target
+  double busy_share = 0.02;           ///< of its time that a probe may be at work
+  std::filesystem::path folder;       ///< of the operator's own probes; empty: none
+  std::vector<std::string> enable;    ///< probes that do not run by themselves
+  std::vector<std::string> disable;
+
+  friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
 };
 
 struct Settings {

@@ -65,6 +65,11 @@ const MetricInfo kCpu{"process_cpu_seconds_total", kCounter,
                       "User and system time that pantryd has used."};
 const MetricInfo kResident{"process_resident_memory_bytes", kGauge, "Memory that pantryd holds."};
 
+const MetricInfo kReloadOk{"pantryd_config_last_reload_successful", kGauge,
+                           "0 when the configuration was refused at the last reading."};
+const MetricInfo kReloadAt{"pantryd_config_last_reload_timestamp_seconds", kGauge,
+                           "When the configuration was read last, as Unix time."};
+
 constexpr const char* kPoolName = "probes";
 
 double seconds(std::chrono::duration<double> value) {
@@ -211,6 +216,10 @@ void add_process(Own& page, const std::string& version) {
 std::string render_own(const PageInputs& inputs) {
   Own page;
   add_process(page, inputs.version);
+  if (inputs.reload) {
+    page.add(kReloadOk, {}, inputs.reload->succeeded ? 1 : 0);
+    page.add(kReloadAt, {}, epoch(inputs.reload->at));
+  }
   for (const auto& target : inputs.targets) {
     page.add(kUp, {{"target", target->target}}, target->up ? 1 : 0);
     if (target->pool) add_pool(page, target->target, *target->pool);
@@ -220,10 +229,12 @@ std::string render_own(const PageInputs& inputs) {
 }
 
 std::vector<MetricInfo> own_metrics() {
-  return {kUp,      kOutcome, kAge,  kLastSuccess, kInterval,       kDuration, kBusy,
-          kRows,    kSkipped, kRuns, kRight,       kConnections,    kWaiting,  kLimit,
-          kBreaker, kWait,    kHold, kCreates,     kCreateFailures, kCloses,   kRefusals,
-          kLeaks,   kBuild,   kCpu,  kResident};
+  return {kUp,       kOutcome,     kAge,      kLastSuccess,    kInterval,
+          kDuration, kBusy,        kRows,     kSkipped,        kRuns,
+          kRight,    kConnections, kWaiting,  kLimit,          kBreaker,
+          kWait,     kHold,        kCreates,  kCreateFailures, kCloses,
+          kRefusals, kLeaks,       kReloadOk, kReloadAt,       kBuild,
+          kCpu,      kResident};
 }
 
 }  // namespace pantryd::probes

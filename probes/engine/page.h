@@ -22,6 +22,7 @@ struct PageInputs {
   std::string version;
   WallClock::time_point now;
   TypeStyle types = TypeStyle::lint_clean;
+  std::optional<SnapshotStore::Reload> reload;
 };
 
 /// Prometheus text format 0.0.4: the daemon's own families, then those of the probes sorted by

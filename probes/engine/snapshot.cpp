@@ -31,6 +31,16 @@ void SnapshotStore::remove(const std::string& target) {
   snapshots_.erase(target);
 }
 
+void SnapshotStore::note_reload(bool succeeded, WallClock::time_point at) {
+  const std::lock_guard lock(mutex_);
+  reload_ = {succeeded, at};
+}
+
+std::optional<SnapshotStore::Reload> SnapshotStore::reload() const {
+  const std::lock_guard lock(mutex_);
+  return reload_;
+}
+
 std::vector<std::shared_ptr<const TargetSnapshot>> SnapshotStore::all() const {
   std::vector<std::shared_ptr<const TargetSnapshot>> out;
   const std::lock_guard lock(mutex_);

@@ -110,9 +110,18 @@ class SnapshotStore {
   void remove(const std::string& target);
   [[nodiscard]] std::vector<std::shared_ptr<const TargetSnapshot>> all() const;  ///< by name
 
+  /// How and when the configuration was read last; nothing where it never was.
+  struct Reload {
+    bool succeeded = false;
+    WallClock::time_point at;
+  };
+  void note_reload(bool succeeded, WallClock::time_point at);
+  [[nodiscard]] std::optional<Reload> reload() const;
+
  private:
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<const TargetSnapshot>> snapshots_;
+  std::optional<Reload> reload_;
 };
 
 }  // namespace pantryd::probes

@@ -1,0 +1,46 @@
+// The watchers of all targets, and how they follow the configuration while they run.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "probes/engine/watcher.h"
+#include "settings/settings.h"
+
+namespace pantryd {
+
+class Fleet {
+ public:
+  /// The store must outlive it.
+  explicit Fleet(probes::SnapshotStore& store) : store_(store) {}
+  ~Fleet();
+  Fleet(const Fleet&) = delete;
+  Fleet& operator=(const Fleet&) = delete;
+
+  struct Changes {
+    std::vector<std::string> begun;
+    std::vector<std::string> ended;
+    std::vector<std::string> renewed;  ///< begun anew, because what the file says of them changed
+  };
+  /// Watches what `settings` say: targets that are new begin, those that are gone end, and those
+  /// that are as they were are not touched. Throws Error(usage), with nothing changed, for an
+  /// operator's probe that is none.
+  Changes apply(const Settings& settings);
+
+  void request_stop();
+
+ private:
+  struct Watched {
+    TargetSettings settings;
+    std::unique_ptr<probes::Watcher> watcher;
+  };
+  void end(const std::vector<std::string>& names);
+
+  probes::SnapshotStore& store_;
+  ProbeSettings probes_;
+  std::map<std::string, Watched> watched_;  ///< by name
+};
+
+}  // namespace pantryd
