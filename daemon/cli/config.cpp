@@ -9,6 +9,7 @@ int run_config_check(const Context& context, const Arguments& arguments) {
   const auto settings = load_settings(context);
   fmt::print("The configuration is valid: {} target(s), pages on {}:{}\n", settings.targets.size(),
              settings.http.address, settings.http.port);
+  for (const auto& warning : settings.warnings) fmt::print("WARNING: {}\n", warning);
   return 0;
 }
 

@@ -92,12 +92,15 @@ pg::Conninfo parse_dsn(const YamlValue& value) {
   }
 }
 
-TargetSettings parse_target(YamlMap map) {
+TargetSettings parse_target(YamlMap map, const PoolSection& pool,
+                            std::vector<std::string>& warnings) {
   TargetSettings out;
   out.name = map.require("name").as_text();
   out.dsn = parse_dsn(map.require("dsn"));
   if (const auto value = map.find("password_file")) out.password_file = value->as_text();
   if (const auto value = map.find("databases")) out.databases = parse_databases(value->as_map());
+  out.pool = pool.keys;
+  if (const auto own = map.find("pool")) out.pool = read_pool(own->as_map(), pool, warnings).keys;
   if (const auto backups = map.find("backups")) {
     std::set<std::string> names;
     for (const auto& item : backups->as_list()) {
@@ -123,10 +126,13 @@ Settings Settings::parse(const std::string& text, const std::string& source_name
   auto map = YamlValue::parse(text, source_name).as_map();
   if (const auto http = map.find("http")) out.http = parse_http(http->as_map());
   if (const auto probes = map.find("probes")) out.probes = parse_probes(probes->as_map());
+  PoolSection pool;
+  if (const auto value = map.find("pool")) pool = read_pool(value->as_map(), {}, out.warnings);
+  out.pool = pool.keys;
   const auto targets = map.require("targets");
   std::set<std::string> names;
   for (const auto& item : targets.as_list()) {
-    out.targets.push_back(parse_target(item.as_map()));
+    out.targets.push_back(parse_target(item.as_map(), pool, out.warnings));
     if (!names.insert(out.targets.back().name).second) {
       throw item.error(fmt::format("two targets are called \"{}\"", out.targets.back().name));
     }
@@ -171,6 +177,7 @@ std::string Settings::show() const {
                      probes.busy_share);
   if (!probes.folder.empty()) out += fmt::format("  folder: \"{}\"\n", probes.folder.string());
   out += list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
+  out += "pool:\n" + pool.show("  ");
   out += "targets:\n";
   for (const auto& target : targets) {
     out += fmt::format("  - name: \"{}\"\n    dsn: \"{}\"\n", target.name, target.dsn.display());
@@ -181,6 +188,8 @@ std::string Settings::show() const {
       out += "    databases:\n" + list_of("      ", "include", target.databases.include) +
              list_of("      ", "exclude", target.databases.exclude);
     }
+    const auto own = target.pool.show("      ", &pool);
+    if (!own.empty()) out += "    pool:\n" + own;
     if (!target.backups.empty()) out += "    backups:\n";
     for (const auto& backup : target.backups) {
       out += fmt::format(

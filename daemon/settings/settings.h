@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pg/conninfo.h"
+#include "settings/pool_keys.h"
 
 namespace pantryd {
 
@@ -36,6 +37,7 @@ struct TargetSettings {
   std::filesystem::path password_file;  ///< read anew at each connect; empty: none
   std::vector<BackupSettings> backups;
   DatabaseSettings databases;  ///< that probes of scope database visit
+  PoolKeys pool;               ///< in force for this target: its own keys on top of those for all
 
   friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
 
@@ -65,7 +67,9 @@ struct ProbeSettings {
 struct Settings {
   HttpSettings http;
   ProbeSettings probes;
+  PoolKeys pool;                        ///< for targets that say nothing else
   std::vector<TargetSettings> targets;  ///< names are unique
+  std::vector<std::string> warnings;    ///< FILE:LINE:COLUMN: what is valid, and not what it seems
 
   /// Throw Error(usage) with FILE:LINE:COLUMN.
   [[nodiscard]] static Settings load(const std::filesystem::path& file);
