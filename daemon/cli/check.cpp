@@ -6,9 +6,11 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "base/units.h"
 #include "cli/look.h"
+#include "cli/pool_advice.h"
 #include "cli/subcommands.h"
 
 namespace pantryd::cli {
@@ -188,19 +190,9 @@ std::vector<Finding> judge(const probes::TargetSnapshot& target) {
   return out;
 }
 
-}  // namespace
-
-int run_check(const Context& context, const Arguments& arguments) {
-  if (!parse("check [--config FILE]", {}, {}, arguments)) return 0;
-  Level worst = Level::ok;
-  std::vector<Finding> findings;
-  for (const auto& target : look_once(load_settings(context), context.stop)) {
-    for (auto& finding : judge(*target)) {
-      if (weight(finding.level) > weight(worst)) worst = finding.level;
-      findings.push_back(std::move(finding));
-    }
-  }
-  if (context.json) {
+void print(Level worst, const std::vector<Finding>& findings,
+           const std::vector<TargetPoolAdvice>* advice, bool as_json) {
+  if (as_json) {
     nlohmann::json list = nlohmann::json::array();
     for (const auto& each : findings) {
       list.push_back({{"target", each.target},
@@ -208,16 +200,49 @@ int run_check(const Context& context, const Arguments& arguments) {
                       {"level", name_of(each.level)},
                       {"text", each.text}});
     }
-    const nlohmann::json json{
+    nlohmann::json json{
         {"format", "pantryd.check"}, {"version", 1}, {"level", name_of(worst)}, {"findings", list}};
+    if (advice != nullptr) {
+      json["pool_advice"] = nlohmann::json::array();
+      for (const auto& each : *advice) json["pool_advice"].push_back(to_json(each));
+    }
     fmt::print("{}\n", json.dump(2));
-  } else {
-    fmt::print("PANTRYD {}\n", name_of(worst));
-    for (const auto& each : findings) {
-      fmt::print("{:<9} {:<12} {:<12} {}\n", name_of(each.level), each.target, each.probe,
-                 each.text);
+    return;
+  }
+  fmt::print("PANTRYD {}\n", name_of(worst));
+  for (const auto& each : findings) {
+    fmt::print("{:<9} {:<12} {:<12} {}\n", name_of(each.level), each.target, each.probe, each.text);
+  }
+  if (advice == nullptr) return;
+  for (const auto& each : *advice) fmt::print("{}", render(each));
+}
+
+}  // namespace
+
+int run_check(const Context& context, const Arguments& arguments) {
+  po::options_description options("Options");
+  add_pool_advice_options(options);
+  const auto values = parse("check [--config FILE] [--advise]", options, {}, arguments);
+  if (!values) return 0;
+  const auto advise = read_pool_advice_options(*values);
+  const auto settings = load_settings(context);
+  Level worst = Level::ok;
+  std::vector<Finding> findings;
+  std::set<std::string> up;
+  for (const auto& target : look_once(settings, context.stop)) {
+    if (target->up) up.insert(target->target);
+    for (auto& finding : judge(*target)) {
+      if (weight(finding.level) > weight(worst)) worst = finding.level;
+      findings.push_back(std::move(finding));
     }
   }
+  std::vector<TargetPoolAdvice> advice;
+  if (advise) advice = advise_pools(settings, up, *advise, context.stop);
+  for (const auto& each : advice) {
+    // The one thing about sizes that is wrong whatever the load.
+    if (each.advice.cannot_fit && weight(worst) < weight(Level::warning)) worst = Level::warning;
+  }
+  print(worst, findings, advise ? &advice : nullptr, context.json);
   return static_cast<int>(worst);
 }
 
