@@ -10,10 +10,10 @@
 namespace pantryd::pool {
 namespace {
 
-/// Square-root staffing: L + beta * sqrt(L) servers for an offered load of L. With beta = 2 about
-/// 3 % of Poisson arrivals wait: 1 / (1 + beta * Phi(beta) / phi(beta)) = 0.027.
-/// Source: S. Halfin, W. Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers",
-/// Operations Research 29(3), 1981.
+/// Square-root staffing: L + beta * sqrt(L) servers for an offered load of L. For large L and beta
+/// = 2 about 3 % of Poisson arrivals wait: 1 / (1 + beta * Phi(beta) / phi(beta)) = 0.027. Source:
+/// S. Halfin, W. Whitt, "Heavy-Traffic Limits for Queues with Many Exponential Servers", Operations
+/// Research 29(3), 1981.
 constexpr double kBeta = 2.0;
 
 /// Sessions that a server works on with gain: two a core, and one for the disk.
@@ -43,6 +43,14 @@ std::string rate(double per_s) {
 /// 0.02, 0.35, 1.4, 25.
 std::string amount(double value) {
   return fmt::format("{:.{}f}", value, value < 1 ? 2 : value < 100 ? 1 : 0);
+}
+
+/// The share of Poisson arrivals that have to wait when `servers` carry a load of `offered`, which
+/// is less: Erlang's C, from his B by its recursion.
+double share_that_waits(std::int32_t servers, double offered) {
+  double lost = 1;
+  for (std::int32_t n = 1; n <= servers; ++n) lost = offered * lost / (n + offered * lost);
+  return lost / (1 - offered / servers * (1 - lost));
 }
 
 bool sensible(const Demand& demand) {
@@ -114,10 +122,15 @@ void weigh_demand(const AdviceInputs& in, const Demand& demand, Advice& out) {
       "Little's law: {} transactions a second x {} held = {} connections in use on average{}{}.",
       rate(demand.arrivals_per_s), milliseconds(demand.hold_s), amount(all), each(in),
       in.pools == 1 ? "" : fmt::format(": {} a pool", amount(own))));
-  out.reasons.push_back(fmt::format(
-      "Arrivals vary: {} + 2 x sqrt({}) = {}, so that about 3 % of borrowers wait (Halfin and "
-      "Whitt, 1981).",
-      amount(own), amount(own), connections(need)));
+  constexpr std::int32_t kCountedMost = 100'000;  // beyond it no server could follow
+  const std::string waits =
+      need > kCountedMost || own >= need
+          ? ""
+          : fmt::format(", with which {:.0f} % of borrowers wait (Erlang's C)",
+                        share_that_waits(need, own) * 100);
+  out.reasons.push_back(
+      fmt::format("Arrivals vary: {} + 2 x sqrt({}) = {}{}; square-root staffing.", amount(own),
+                  amount(own), connections(need), waits));
   std::int32_t max = need;
   out.binds = Binding::demand;
   if (out.knee && *out.knee < max) {
@@ -136,11 +149,12 @@ void weigh_demand(const AdviceInputs& in, const Demand& demand, Advice& out) {
 
 void say_what_binds(const AdviceInputs& in, const Demand& demand, Advice& out) {
   const double busy = demand.arrivals_per_s * std::min(demand.busy_s, demand.hold_s);
-  if (in.cores && busy > *in.cores) {
+  const std::int32_t cores = in.cores.value_or(0);
+  if (cores > 0 && busy > cores) {
     out.warnings.push_back(fmt::format(
         "{} sessions work at a time on {} core{}: what does not wait for disk or locks already "
         "queues for a core, and more connections only move the queue into the server.",
-        amount(busy), *in.cores, *in.cores == 1 ? "" : "s"));
+        amount(busy), cores, cores == 1 ? "" : "s"));
   }
   switch (out.binds) {
     case Binding::knee:

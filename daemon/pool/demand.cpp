@@ -81,7 +81,14 @@ DemandWindow since_reset(const DemandLook& look) {
   if (!look.since_s) {
     DemandWindow out;
     out.transactions = look.transactions;
-    out.why_not = "since when they count is not known (never reset)";
+    out.why_not = "never, so they tell no rate";
+    if (look.transactions >= kTransactionsLeast) {
+      out.why_not += fmt::format(
+          "; {:.0f} transactions, each {:.1f} ms from its first statement to its end, {:.1f} ms of "
+          "it at work",
+          look.transactions, (look.active_s + look.idle_in_transaction_s) / look.transactions * 1e3,
+          look.active_s / look.transactions * 1e3);
+    }
     return out;
   }
   auto out = measure(look.at_s - *look.since_s, look.transactions, look.active_s,

@@ -26,7 +26,7 @@ AdviceInputs server(std::optional<std::int32_t> cores, std::optional<Demand> dem
 }
 
 TEST(PoolAdviseTest, ALoadThatFitsGetsLittlesLawAndTwoRootsOfHeadroom) {
-  // L = 100 x 0.02 = 2; 2 + 2 x 1.414 = 4.83.
+  // L = 100 x 0.02 = 2; 2 + 2 x 1.414 = 4.83. Erlang's B of 5 at 2: 0.0367; C: 0.0597.
   const auto advice = advise(server(4, Demand{100, 0.020, 0.020}));
   EXPECT_EQ(advice.min, 2);
   EXPECT_EQ(advice.max, 5);
@@ -37,7 +37,9 @@ TEST(PoolAdviseTest, ALoadThatFitsGetsLittlesLawAndTwoRootsOfHeadroom) {
   EXPECT_THAT(advice.warnings, IsEmpty());
   EXPECT_THAT(advice.reasons, Contains(HasSubstr("100 transactions a second x 20.0 ms held = 2.0 "
                                                  "connections in use on average")));
-  EXPECT_THAT(advice.reasons, Contains(HasSubstr("2.0 + 2 x sqrt(2.0) = 5 connections")));
+  EXPECT_THAT(advice.reasons,
+              Contains(HasSubstr("2.0 + 2 x sqrt(2.0) = 5 connections, with which 6 % of "
+                                 "borrowers wait")));
   EXPECT_THAT(advice.reasons, Contains(HasSubstr("100 (max_connections) less 3 reserved less 0 of "
                                                  "others now = 97: 97 a pool")));
 }
@@ -168,6 +170,12 @@ TEST(PoolAdviseTest, MorePoolsThanTheCoresCarryGetOneConnectionEach) {
   EXPECT_EQ(advice.binds, Binding::knee);
 }
 
+TEST(PoolAdviseTest, AnAbsurdLoadIsComputedInNoTime) {
+  const auto advice = advise(server(4, Demand{1e300, 1e8, 1e8}));
+  EXPECT_EQ(advice.max, 9);
+  EXPECT_EQ(advice.binds, Binding::knee);
+}
+
 TEST(PoolAdviseTest, MoreWorkThanTimeHeldCountsAsAllOfIt) {
   // Parallel workers may add up to more than the transaction lasts.
   EXPECT_EQ(advise(server(4, Demand{100, 0.020, 0.080})).knee, 9);
@@ -216,7 +224,9 @@ TEST(PoolDemandTest, TheAverageCountsFromTheResetAndIsUnknownWithoutOne) {
   ASSERT_TRUE(average.demand);
   EXPECT_DOUBLE_EQ(average.demand->arrivals_per_s, 10);
   EXPECT_DOUBLE_EQ(average.demand->hold_s, 0.030);
-  EXPECT_FALSE(since_reset(look(1000, 9000, 90, 180)).demand);
+  const auto unknown = since_reset(look(1000, 9000, 90, 180));
+  EXPECT_FALSE(unknown.demand);
+  EXPECT_THAT(unknown.why_not, HasSubstr("9000 transactions, each 30.0 ms"));
 }
 
 TEST(PoolDemandTest, TheBusierOfTwoWindowsIsFollowed) {
