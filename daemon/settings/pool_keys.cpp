@@ -313,6 +313,7 @@ PoolSettings PoolKeys::to_pool_settings() const {
   out.acquire_timeout = acquire_timeout;
   out.connect_timeout = connect_timeout;
   out.check_timeout = check_timeout;
+  out.leak_after = leak_after;
   return out;
 }
 

@@ -77,6 +77,7 @@ TEST(PoolSettingsTest, EveryKeyIsReadAndReachesThePool) {
   EXPECT_EQ(pool.policy.lifetime, minutes(8));
   EXPECT_EQ(pool.policy.check_after, seconds(9));
   EXPECT_EQ(pool.check_timeout, milliseconds(250));
+  EXPECT_EQ(pool.leak_after, seconds(14));
   EXPECT_EQ(pool.policy.backoff_first, milliseconds(11));
   EXPECT_EQ(pool.policy.backoff_max, seconds(12));
   EXPECT_EQ(pool.policy.breaker_failures, 13);
@@ -311,6 +312,63 @@ TEST(PoolSettingsTest, TheFileOfAllKeysHasEachWithItsDefaultAndItsBounds) {
     if (key.least.empty()) continue;
     EXPECT_THAT(text, HasSubstr(key.least + " to " + key.most + "."));
   }
+}
+
+/// The rows of a table in docs/pool.md that begin with this name; their cells.
+std::vector<std::string> row_of(const std::string& text, const std::string& name) {
+  std::vector<std::string> cells;
+  const auto start = "\n| `" + name + "` |";
+  const auto at = text.find(start);
+  if (at == std::string::npos) return cells;
+  const auto line = text.substr(at + 1, text.find('\n', at + 1) - at - 1);
+  for (std::size_t from = 1; from < line.size();) {
+    const auto end = std::min(line.find('|', from), line.size());
+    cells.push_back(one_line(line.substr(from, end - from)));
+    from = end + 1;
+  }
+  return cells;
+}
+
+TEST(PoolDocumentTest, EveryKeyHasARowWithItsDefaultAndItsBounds) {
+  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  for (const auto& key : pool_key_list()) {
+    const auto row = row_of(text, key.name);
+    ASSERT_EQ(row.size(), 5U) << key.name;
+    EXPECT_EQ(row[3].substr(0, row[3].find(',')), key.otherwise) << key.name;
+    EXPECT_EQ(row[4], key.least.empty() ? "" : key.least + " to " + key.most) << key.name;
+    if (key.tarn.empty()) continue;
+    EXPECT_THAT(text, HasSubstr("\n| `" + key.tarn + "` | `" + key.name + "` |"));
+  }
+  for (const auto& name : pool_names_without_effect()) EXPECT_EQ(row_of(text, name).size(), 3U);
+}
+
+TEST(PoolDocumentTest, EveryRefusalHasARowAndEveryCauseIsNamed) {
+  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  for (int i = 0; i < pool::kRefusals; ++i) {
+    const std::string name(to_string(static_cast<pool::Refusal>(i)));
+    EXPECT_EQ(row_of(text, name).size(), 3U) << name;
+  }
+  const auto closes = row_of(text, "pantryd_pool_closes_total{cause}");
+  ASSERT_EQ(closes.size(), 3U);
+  for (int i = 0; i < pool::kCloseCauses; ++i) {
+    const std::string name(to_string(static_cast<pool::CloseCause>(i)));
+    EXPECT_THAT(closes[2], HasSubstr("`" + name + "`"));
+  }
+  const auto failures = row_of(text, "pantryd_pool_create_failures_total{cause}");
+  ASSERT_EQ(failures.size(), 3U);
+  for (int i = 0; i < pool::kConnectFailures; ++i) {
+    const std::string name(to_string(static_cast<pool::ConnectFailure>(i)));
+    EXPECT_THAT(failures[2], HasSubstr("`" + name + "`"));
+  }
+}
+
+TEST(PoolDocumentTest, ItsExampleIsAValidFile) {
+  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  const auto begin = text.find("```yaml\n") + 8;
+  const auto settings = Settings::parse(text.substr(begin, text.find("```", begin) - begin), "doc");
+  EXPECT_EQ(settings.targets.at(0).pool.max, 100);
+  EXPECT_EQ(settings.targets.at(1).pool.max, 20);
+  EXPECT_EQ(settings.targets.at(1).pool.min, 10);
 }
 
 }  // namespace
