@@ -82,7 +82,7 @@ TargetPoolAdvice advise_one(const TargetSettings& target, const Settings& settin
   if (target.pool.configured) out.inputs.configured_max = target.pool.max;
   try {
     measure(target, settings, options, stop, out);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {
     out.failure = error.what();
     return out;
   }
@@ -220,7 +220,7 @@ std::string render(const TargetPoolAdvice& it) {
                      marked("average"), window_text(it.average));
   out += fmt::format("  {} session(s) of this database now\n", it.connections_now);
   for (const auto& reason : it.advice.reasons) out += "  " + reason + "\n";
-  if (!it.cores_from.empty()) out += fmt::format("  The cores are those of {}.\n", it.cores_from);
+  if (!it.cores_from.empty()) out += fmt::format("  The number of cores is from {}.\n", it.cores_from);
   for (const auto& warning : it.advice.warnings) out += "  WARNING: " + warning + "\n";
   return out;
 }
