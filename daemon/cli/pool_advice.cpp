@@ -220,7 +220,8 @@ std::string render(const TargetPoolAdvice& it) {
                      marked("average"), window_text(it.average));
   out += fmt::format("  {} session(s) of this database now\n", it.connections_now);
   for (const auto& reason : it.advice.reasons) out += "  " + reason + "\n";
-  if (!it.cores_from.empty()) out += fmt::format("  The number of cores is from {}.\n", it.cores_from);
+  if (!it.cores_from.empty())
+    out += fmt::format("  The number of cores is from {}.\n", it.cores_from);
   for (const auto& warning : it.advice.warnings) out += "  WARNING: " + warning + "\n";
   return out;
 }
