@@ -1,6 +1,10 @@
 // Invariants: see the header. Every public call ends in settle(), which restores them: trim what
 // may not stand, serve who waits, begin the connects that are missing. idle_ holds exactly the
-// connections that are not in use.
+// connections that are not in use, the longest idle first, because time does not go back.
+//
+// A borrower passes here twice, so what it needs (ask, grant, give back) looks at no more than the
+// ends of waiting_ and idle_ and takes no memory; idle_ is searched only when something in it has
+// to go.
 #include "pool/desk.h"
 
 #include <algorithm>
@@ -22,33 +26,31 @@ Ticket Desk::ask(Time now) {
     refuse(ticket, down_refusal());
     return ticket;
   }
-  waiting_.insert(ticket);
+  wait(ticket);
   settle(now);
-  if (static_cast<std::int32_t>(waiting_.size()) > policy_.waiters_max &&
-      waiting_.erase(ticket) > 0) {
+  if (static_cast<std::int32_t>(waiting_.size()) > policy_.waiters_max && stop_waiting(ticket)) {
     refuse(ticket, Refusal::queue_full);
   }
   return ticket;
 }
 
 void Desk::check_failed(Ticket ticket, Id id, Time now) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end()) return;
+  const auto* const standing = connections_.find(id);
+  if (standing == nullptr || !standing->in_use) return;
   suspect_since_ = now;
-  connections_.erase(found);
   close(id, CloseCause::broken);
   if (shutting_down_) {
     refuse(ticket, Refusal::shutting_down);
   } else if (breaker_ != Breaker::closed && idle_.empty()) {
     refuse(ticket, down_refusal());
   } else {
-    waiting_.insert(ticket);
+    wait(ticket);
   }
   settle(now);
 }
 
 std::optional<Refusal> Desk::leave(Ticket ticket) {
-  if (waiting_.erase(ticket) == 0) return std::nullopt;
+  if (!stop_waiting(ticket)) return std::nullopt;
   if (last_failure_ == ConnectFailure::too_many_clients) return Refusal::too_many_clients;
   if (last_failure_ == ConnectFailure::authentication) return Refusal::authentication;
   if (last_failure_ == ConnectFailure::unreachable) return Refusal::server_down;
@@ -68,15 +70,14 @@ void Desk::connected(Id id, Time now) {
   const auto lifetime = std::chrono::nanoseconds(policy_.lifetime);
   Standing standing;
   standing.expires = now + (lifetime - random_part(lifetime / 10));
-  standing.idle_since = now;
   standing.generation = generation;
-  connections_.emplace(id, standing);
-  idle_.push_back(id);
+  set_idle(id, connections_.put(id, standing), now);
   settle(now);
 }
 
 void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
   if (connecting_.erase(id) == 0) return;
+  ids_.free(id);
   last_failure_ = failure;
   ++failures_in_a_row_;
   back_off(now);
@@ -87,7 +88,7 @@ void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
   if (down || shut_out) {
     breaker_ = Breaker::open;
     suspect_since_ = now;
-    for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, down_refusal());
+    refuse_all(down_refusal());
   } else if (breaker_ == Breaker::half_open) {
     breaker_ = Breaker::open;
   }
@@ -95,16 +96,13 @@ void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
 }
 
 void Desk::give_back(Id id, bool reusable, Time now) {
-  const auto found = connections_.find(id);
-  if (found == connections_.end() || !found->second.in_use) return;
+  auto* const standing = connections_.find(id);
+  if (standing == nullptr || !standing->in_use) return;
   if (!reusable) {
     suspect_since_ = now;
-    connections_.erase(found);
     close(id, CloseCause::broken);
   } else {
-    found->second.in_use = false;
-    found->second.idle_since = now;
-    idle_.push_back(id);
+    set_idle(id, *standing, now);
   }
   settle(now);
 }
@@ -120,7 +118,7 @@ std::optional<Time> Desk::next_tick() const {
   if (connect_after_) sooner(*connect_after_);
   const bool beyond_min = spoken_for() > policy_.size_min;
   for (const Id id : idle_) {
-    const auto& standing = connections_.at(id);
+    const auto& standing = *connections_.find(id);
     sooner(standing.expires);
     if (beyond_min) sooner(standing.idle_since + policy_.idle_timeout);
   }
@@ -131,6 +129,7 @@ void Desk::change(Policy policy, bool new_login, Time now) {
   policy_ = policy;
   if (new_login) {
     ++generation_;
+    outdated_idle_ = true;
     // What the server said of the old login tells nothing of the new one.
     connect_after_.reset();
   }
@@ -139,12 +138,17 @@ void Desk::change(Policy policy, bool new_login, Time now) {
 
 void Desk::shut_down(Time now) {
   shutting_down_ = true;
-  for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, Refusal::shutting_down);
+  refuse_all(Refusal::shutting_down);
   settle(now);
 }
 
 std::vector<Action> Desk::actions() {
   return std::exchange(actions_, {});
+}
+
+void Desk::take_actions(std::vector<Action>& out) {
+  out.clear();
+  out.swap(actions_);
 }
 
 Numbers Desk::numbers() const {
@@ -162,18 +166,57 @@ void Desk::settle(Time now) {
   refill(now);
 }
 
+void Desk::wait(Ticket ticket) {
+  // Who comes back from a dead connection has an older ticket than the last one.
+  auto place = waiting_.end();
+  if (!waiting_.empty() && waiting_.back() > ticket) {
+    place = std::lower_bound(waiting_.begin(), waiting_.end(), ticket);
+  }
+  waiting_.insert(place, ticket);
+}
+
+bool Desk::stop_waiting(Ticket ticket) {
+  const auto found = std::lower_bound(waiting_.begin(), waiting_.end(), ticket);
+  if (found == waiting_.end() || *found != ticket) return false;
+  waiting_.erase(found);
+  return true;
+}
+
+void Desk::refuse_all(Refusal refusal) {
+  for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, refusal);
+}
+
+void Desk::set_idle(Id id, Standing& standing, Time now) {
+  standing.in_use = false;
+  standing.idle_since = now;
+  first_expiry_ = std::min(first_expiry_, standing.expires);
+  if (standing.generation != generation_) outdated_idle_ = true;
+  idle_.push_back(id);
+}
+
+/// Whether unfit() would find one. Nothing here is a search.
+bool Desk::something_unfit(Time now) const {
+  if (idle_.empty()) return false;
+  if (shutting_down_ || outdated_idle_ || now >= first_expiry_) return true;
+  if (spoken_for() > policy_.size_max) return true;
+  return unfit(*connections_.find(idle_.front()), now).has_value();
+}
+
 void Desk::trim(Time now) {
+  if (!something_unfit(now)) return;
+  first_expiry_ = Time::max();
+  outdated_idle_ = false;
   // The longest idle first: of those beyond size_min, they are the ones nobody needs.
   std::vector<Id> stays;
   stays.reserve(idle_.size());
   for (const Id id : idle_) {
-    const auto cause = unfit(connections_.at(id), now);
-    if (!cause) {
-      stays.push_back(id);
+    const auto& standing = *connections_.find(id);
+    if (const auto cause = unfit(standing, now)) {
+      close(id, *cause);
       continue;
     }
-    connections_.erase(id);
-    close(id, *cause);
+    first_expiry_ = std::min(first_expiry_, standing.expires);
+    stays.push_back(id);
   }
   idle_ = std::move(stays);
 }
@@ -192,15 +235,15 @@ void Desk::serve(Time now) {
   while (!waiting_.empty() && !idle_.empty()) {
     const Id id = idle_.back();
     idle_.pop_back();
-    auto& standing = connections_.at(id);
+    auto& standing = *connections_.find(id);
     Action action;
     action.kind = Action::Kind::grant;
-    action.ticket = *waiting_.begin();
+    action.ticket = waiting_.front();
     action.id = id;
     action.check = now >= standing.idle_since + policy_.check_after ||
                    (suspect_since_ && standing.idle_since < *suspect_since_);
     standing.in_use = true;
-    waiting_.erase(waiting_.begin());
+    waiting_.pop_front();
     actions_.push_back(action);
   }
 }
@@ -212,7 +255,8 @@ void Desk::refill(Time now) {
   // After a failure one connect finds out whether the server is back.
   const std::int32_t at_once = failures_in_a_row_ > 0 ? 1 : policy_.connects_max;
   const auto connecting = [&] { return static_cast<std::int32_t>(connecting_.size()); };
-  while (connecting() < at_once && spoken_for() < policy_.size_max) {
+  const auto size_max = std::min(policy_.size_max, kPlaces);
+  while (connecting() < at_once && spoken_for() < size_max) {
     const bool someone_waits = static_cast<std::int32_t>(waiting_.size()) > connecting();
     const bool probe = breaker_ == Breaker::open;
     if (!someone_waits && !probe && spoken_for() >= policy_.size_min) return;
@@ -224,7 +268,7 @@ void Desk::refill(Time now) {
 void Desk::begin_connect() {
   Action action;
   action.kind = Action::Kind::connect;
-  action.id = ++last_id_;
+  action.id = ids_.next();
   connecting_.emplace(action.id, generation_);
   actions_.push_back(action);
 }
@@ -248,6 +292,8 @@ void Desk::refuse(Ticket ticket, Refusal refusal) {
 }
 
 void Desk::close(Id id, CloseCause cause) {
+  connections_.take(id);
+  ids_.free(id);
   Action action;
   action.kind = Action::Kind::close;
   action.id = id;

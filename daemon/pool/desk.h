@@ -5,11 +5,12 @@
 
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
+#include "pool/by_id.h"
 #include "pool/policy.h"
 
 namespace pantryd::pool {
@@ -17,8 +18,6 @@ namespace pantryd::pool {
 using Time = std::chrono::steady_clock::time_point;
 /// A borrower in the queue: numbers grow, and are the order in which they came.
 using Ticket = std::uint64_t;
-/// A connection, or one that is being made.
-using Id = std::uint64_t;
 
 /// What the pool has to do. Each is said once.
 struct Action {
@@ -38,14 +37,11 @@ struct Action {
 
 /// Invariants, between any two calls:
 ///  1. in use + idle + connecting <= size_max, and connecting <= connects_max; after change() to
-///  less,
-///     those in use beyond it are closed when they come back.
+///     less, those in use beyond it are closed when they come back.
 ///  2. Nobody waits while a connection is idle.
-///  3. Grants go out in the order of the tickets; a ticket ends once: granted, refused or
-///  withdrawn.
+///  3. Grants go out in the order of the tickets; a ticket ends once: granted, refused, withdrawn.
 ///  4. While somebody waits, or fewer than size_min stand, and there is room, a connect is under
-///  way,
-///     or next_tick() says when it will be (back-off), or the pool shuts down.
+///     way, or next_tick() says when it will be (back-off), or the pool shuts down.
 ///  5. While the breaker is open nobody waits, and at most one connect (the probe) is under way.
 class Desk {
  public:
@@ -78,6 +74,8 @@ class Desk {
 
   /// What was decided since the last call, in order.
   [[nodiscard]] std::vector<Action> actions();
+  /// The same, in exchange for the memory of `out`: with one vector for all calls none is taken.
+  void take_actions(std::vector<Action>& out);
   [[nodiscard]] Numbers numbers() const;
   [[nodiscard]] Breaker breaker() const { return breaker_; }
   /// Why the server cannot be had, while the breaker is open or after a failed connect.
@@ -92,6 +90,11 @@ class Desk {
   };
 
   void settle(Time now);
+  void wait(Ticket ticket);
+  bool stop_waiting(Ticket ticket);
+  void refuse_all(Refusal refusal);
+  void set_idle(Id id, Standing& standing, Time now);
+  [[nodiscard]] bool something_unfit(Time now) const;
   void serve(Time now);
   void refill(Time now);
   void trim(Time now);
@@ -114,11 +117,13 @@ class Desk {
   std::optional<Time> suspect_since_;  ///< idle since before: to be checked
   std::optional<ConnectFailure> last_failure_;
   Ticket last_ticket_ = 0;
-  Id last_id_ = 0;
-  std::set<Ticket> waiting_;
-  std::map<Id, Standing> connections_;      ///< idle and in use
+  Ids ids_;
+  std::deque<Ticket> waiting_;              ///< ascending
+  ById<Standing> connections_;              ///< idle and in use
   std::map<Id, std::uint64_t> connecting_;  ///< with the generation of its login
   std::vector<Id> idle_;                    ///< the last one returned last: it goes out first
+  Time first_expiry_ = Time::max();         ///< no idle one expires earlier
+  bool outdated_idle_ = false;              ///< an idle one may be of an earlier generation
   std::vector<Action> actions_;
 };
 
