@@ -45,9 +45,16 @@ class ById {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
 
+  /// `visit(id, value)`, in no order.
   template <typename Visitor>
   void for_each(const Visitor& visit) const {
     for (const auto& entry : entries_) {
+      if (entry.id != 0) visit(entry.id, entry.value);
+    }
+  }
+  template <typename Visitor>
+  void for_each(const Visitor& visit) {
+    for (auto& entry : entries_) {
       if (entry.id != 0) visit(entry.id, entry.value);
     }
   }

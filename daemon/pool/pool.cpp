@@ -1,6 +1,7 @@
 // Invariants, all under PoolCore::mutex_:
 //   store_ holds the connections that the desk calls idle, out_ tells who has the others;
-//   what the desk decided is carried out before the mutex is released after a call to it;
+//   what the desk decided is carried out before the mutex is released after a call to it, but for
+//   the waking of those who are answered, which comes after;
 //   a borrower is in borrowers_ exactly until it is granted, refused, or has left;
 //   nothing that can block (connect, check, rollback, close) happens under the mutex.
 #include "pool/pool.h"
@@ -10,34 +11,29 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
-#include <map>
 #include <mutex>
-#include <optional>
 #include <random>
 #include <thread>
 #include <vector>
 
 #include "base/log.h"
 #include "base/units.h"
+#include "pool/borrowers.h"
+#include "pool/by_id.h"
 #include "pool/desk.h"
 
 namespace pantryd {
 namespace {
 
 using pool::Action;
+using pool::Answers;
+using pool::Borrower;
 using pool::Refusal;
 
 constexpr auto kReturnBudget = std::chrono::milliseconds(2500);
-constexpr auto kStopLook = std::chrono::milliseconds(100);
 constexpr auto kJanitorRest = std::chrono::milliseconds(100);
 constexpr std::int32_t kConnectorsMax = 64;
 constexpr std::size_t kLeaksTold = 20;
-
-struct Borrower {
-  std::condition_variable changed;
-  std::optional<Action> answer;
-  std::unique_ptr<pg::Connection> connection;  ///< with a grant
-};
 
 struct Job {
   pool::Id id = 0;
@@ -114,69 +110,65 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   }
 
   Lease acquire(Deadline deadline, const StopFlag* stop, const std::source_location& from) {
-    Borrower self;
-    const auto began = SteadyClock::now();
+    Borrower self(SteadyClock::now(), from);
     std::unique_lock lock(mutex_);
     ++totals_.acquires_total;
-    const auto ticket = desk_.ask(began);
-    borrowers_[ticket] = &self;
-    carry_out();
+    self.ticket = desk_.ask(self.began());
+    bool answered = carry_out_for(self);
     for (;;) {
-      wait(lock, self, deadline, stop);
-      if (!self.answer) {
-        const auto why = desk_.leave(ticket);
-        borrowers_.erase(ticket);
-        refuse(stop != nullptr && stop->requested() ? Refusal::stopped
-                                                    : why.value_or(Refusal::deadline),
-               began);
-      }
-      const auto answer = *std::exchange(self.answer, std::nullopt);
-      if (answer.kind == Action::Kind::refuse) refuse(answer.refusal, began);
-      if (answer.check) {
-        const auto limit = deadline.within(settings_.check_timeout);
-        lock.unlock();
-        const bool alive = answers(*self.connection, limit);
-        if (!alive) self.connection.reset();
+      lock.unlock();
+      if (!answered) wait(self, deadline, stop);
+      const auto id = self.answer.id;
+      if (self.answer.kind == Action::Kind::refuse) {
         lock.lock();
-        if (!alive) {
-          borrowers_[ticket] = &self;
-          desk_.check_failed(ticket, answer.id, SteadyClock::now());
-          carry_out();
-          continue;
-        }
+        refuse(self.answer.refusal, self.began());
       }
-      const auto now = SteadyClock::now();
-      totals_.acquire_wait.add(now - began);
-      out_[answer.id] = {now, from, self.connection->backend_pid()};
-      return {shared_from_this(), answer.id, std::move(self.connection)};
+      if (!self.answer.check) return {shared_from_this(), id, std::move(self.connection)};
+      lock.lock();
+      const auto limit = deadline.within(settings_.check_timeout);
+      lock.unlock();
+      const bool alive = answers(*self.connection, limit);
+      if (!alive) self.connection.reset();
+      lock.lock();
+      if (alive) {
+        lend(id, self);
+        lock.unlock();
+        return {shared_from_this(), id, std::move(self.connection)};
+      }
+      self.start_over();
+      desk_.check_failed(self.ticket, id, SteadyClock::now());
+      answered = carry_out_for(self);
     }
   }
 
   void give_back(pool::Id id, std::unique_ptr<pg::Connection> connection) {
-    const bool reusable = connection->make_idle(Deadline::in(kReturnBudget));
+    const bool reusable = connection->idle() || connection->make_idle(Deadline::in(kReturnBudget));
     std::deque<Job> leftover;  // closed after the mutex is released
+    Answers answers;
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
-    if (const auto lease = out_.extract(id)) totals_.hold.add(now - lease.mapped().since);
-    if (reusable) store_[id] = std::move(connection);
+    if (const auto lease = out_.take(id)) totals_.hold.add(now - lease->since);
+    if (reusable) store_.put(id, std::move(connection));
     desk_.give_back(id, reusable, now);
-    carry_out();
+    carry_out(answers);
     if (ended_) leftover.swap(jobs_);
   }
 
   void change(Login login, PoolSettings settings, bool new_login) {
+    Answers answers;
     const std::lock_guard lock(mutex_);
     login_ = std::move(login);
     settings_ = std::move(settings);
     desk_.change(settings_.policy, new_login, SteadyClock::now());
-    carry_out();
+    carry_out(answers);
     janitor_.notify_all();
   }
 
   void shut_down() {
+    Answers answers;
     const std::lock_guard lock(mutex_);
     desk_.shut_down(SteadyClock::now());
-    carry_out();
+    carry_out(answers);
   }
 
   PoolStatistics statistics() const {
@@ -186,12 +178,12 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     out.size_max = settings_.policy.size_max;
     out.breaker = desk_.breaker();
     const auto now = SteadyClock::now();
-    for (const auto& [id, lease] : out_) {
+    out_.for_each([&](pool::Id, const Out& lease) {
       const auto held = since(lease.since, now);
-      if (held < out.longest_hold) continue;
+      if (held < out.longest_hold) return;
       out.longest_hold = held;
       out.longest_holder = place(lease.from);
-    }
+    });
     return out;
   }
 
@@ -200,9 +192,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     {
       const std::lock_guard lock(mutex_);
       const auto now = SteadyClock::now();
-      for (const auto& [id, lease] : out_) {
+      out_.for_each([&](pool::Id, const Out& lease) {
         if (leaked(lease, now)) out.push_back(leak_of(lease, now));
-      }
+      });
     }
     std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.held > b.held; });
     if (out.size() > kLeaksTold) out.resize(kLeaksTold);
@@ -215,15 +207,17 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   }
 
  private:
-  static void wait(std::unique_lock<std::mutex>& lock, Borrower& self, Deadline deadline,
-                   const StopFlag* stop) {
-    while (!self.answer && !deadline.expired() && (stop == nullptr || !stop->requested())) {
-      if (stop == nullptr) {
-        self.changed.wait_until(lock, deadline.when());
-      } else {
-        self.changed.wait_until(lock, deadline.within(kStopLook).when());
+  /// Without the mutex, until it is answered. Throws the refusal of who gets nothing in time.
+  void wait(Borrower& self, Deadline deadline, const StopFlag* stop) {
+    if (self.wait(deadline, stop)) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto why = desk_.leave(self.ticket)) {
+        (void)borrowers_.take(self.ticket);
+        refuse(stop != nullptr && stop->requested() ? Refusal::stopped : *why, self.began());
       }
     }
+    self.wait_for_what_is_on_its_way();
   }
 
   static bool answers(pg::Connection& connection, Deadline deadline) {
@@ -235,13 +229,35 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     }
   }
 
-  /// Under the mutex.
+  /// Under the mutex. True: `self` was answered at once; else it is among the borrowers now.
+  bool carry_out_for(Borrower& self) {
+    bool answered = false;
+    Answers answers;
+    carry_out(answers, &self, &answered);
+    if (!answered) borrowers_.add(self);
+    return answered;
+  }
+
+  /// Under the mutex, by who is in no hurry to let go of it.
   void carry_out() {
-    for (const auto& action : desk_.actions()) {
+    Answers answers;
+    carry_out(answers);
+  }
+
+  /// Under the mutex. `own`: a borrower that calls this itself, and needs no waking.
+  void carry_out(Answers& answers, Borrower* own = nullptr, bool* own_answered = nullptr) {
+    desk_.take_actions(actions_);
+    for (const auto& action : actions_) {
       switch (action.kind) {
         case Action::Kind::grant:
         case Action::Kind::refuse:
-          answer(action);
+          if (own != nullptr && action.ticket == own->ticket) {
+            answer(action, *own);
+            *own_answered = true;
+          } else if (auto* const borrower = borrowers_.take(action.ticket)) {
+            answer(action, *borrower);
+            answers.add(*borrower);
+          }
           break;
         case Action::Kind::connect:
           jobs_.push_back({action.id, nullptr});
@@ -249,8 +265,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
           break;
         case Action::Kind::close:
           ++totals_.closes_total[static_cast<std::size_t>(action.cause)];
-          if (auto found = store_.extract(action.id)) {
-            jobs_.push_back({action.id, std::move(found.mapped())});
+          if (auto found = store_.take(action.id)) {
+            jobs_.push_back({action.id, std::move(*found)});
             wanted_.notify_one();
           }
           break;
@@ -258,16 +274,17 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     }
   }
 
-  void answer(const Action& action) {
-    const auto found = borrowers_.find(action.ticket);
-    if (found == borrowers_.end()) return;
-    auto& borrower = *found->second;
-    borrowers_.erase(found);
+  void answer(const Action& action, Borrower& borrower) {
     borrower.answer = action;
-    if (action.kind == Action::Kind::grant) {
-      borrower.connection = std::move(store_.extract(action.id).mapped());
-    }
-    borrower.changed.notify_one();
+    if (action.kind != Action::Kind::grant) return;
+    borrower.connection = std::move(store_.take(action.id).value());
+    if (!action.check) lend(action.id, borrower);
+  }
+
+  void lend(pool::Id id, const Borrower& borrower) {
+    const auto now = SteadyClock::now();
+    totals_.acquire_wait.add(now - borrower.began());
+    out_.put(id, {now, borrower.from(), borrower.connection->backend_pid()});
   }
 
   /// A connector's thread.
@@ -302,7 +319,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     lock.lock();
     if (made) {
       ++totals_.creates_total;
-      store_[id] = std::move(made);
+      store_.put(id, std::move(made));
       desk_.connected(id, SteadyClock::now());
     } else {
       ++totals_.create_failures_total[static_cast<std::size_t>(failed.kind)];
@@ -360,12 +377,12 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
 
   std::vector<Leak> new_leaks(SteadyClock::time_point now) {
     std::vector<Leak> out;
-    for (auto& [id, lease] : out_) {
-      if (lease.told || !leaked(lease, now)) continue;
+    out_.for_each([&](pool::Id, Out& lease) {
+      if (lease.told || !leaked(lease, now)) return;
       lease.told = true;
       ++totals_.leaks_total;
       if (out.size() < kLeaksTold) out.push_back(leak_of(lease, now));
-    }
+    });
     return out;
   }
 
@@ -414,9 +431,10 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   Login login_;
   PoolSettings settings_;
   pool::Desk desk_;
-  std::map<pool::Ticket, Borrower*> borrowers_;
-  std::map<pool::Id, std::unique_ptr<pg::Connection>> store_;
-  std::map<pool::Id, Out> out_;
+  std::vector<Action> actions_;  ///< of carry_out, here for its memory
+  pool::Borrowers borrowers_;
+  pool::ById<std::unique_ptr<pg::Connection>> store_;
+  pool::ById<Out> out_;
   std::deque<Job> jobs_;
   Failed last_failed_{pool::ConnectFailure::unreachable, "no connection was made yet", ""};
   bool ended_ = false;

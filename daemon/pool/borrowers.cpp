@@ -1,0 +1,67 @@
+// Invariants:
+//   a borrower is in Borrowers or has been answered, never both, never twice;
+//   it is answered_ only after `answer` and `connection` were written; its own mutex makes that
+//   order visible to it, and keeps it from being destroyed while wake() runs.
+#include "pool/borrowers.h"
+
+#include <algorithm>
+
+namespace pantryd::pool {
+namespace {
+
+constexpr auto kStopLook = std::chrono::milliseconds(100);
+
+}  // namespace
+
+bool Borrower::wait(Deadline deadline, const StopFlag* stop) {
+  std::unique_lock lock(mutex_);
+  while (!answered_ && !deadline.expired() && (stop == nullptr || !stop->requested())) {
+    const auto until = stop == nullptr ? deadline : deadline.within(kStopLook);
+    changed_.wait_until(lock, until.when());
+  }
+  return answered_;
+}
+
+void Borrower::wait_for_what_is_on_its_way() {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [this] { return answered_; });
+}
+
+void Borrower::wake() {
+  const std::lock_guard lock(mutex_);
+  answered_ = true;
+  changed_.notify_one();
+}
+
+void Borrowers::add(Borrower& borrower) {
+  auto place = waiting_.end();
+  // Only who comes back from a dead connection has an older ticket than the last one.
+  while (place != waiting_.begin() && (*std::prev(place))->ticket > borrower.ticket) --place;
+  waiting_.insert(place, &borrower);
+}
+
+Borrower* Borrowers::take(Ticket ticket) {
+  const auto found =
+      std::lower_bound(waiting_.begin(), waiting_.end(), ticket,
+                       [](const Borrower* each, Ticket sought) { return each->ticket < sought; });
+  if (found == waiting_.end() || (*found)->ticket != ticket) return nullptr;
+  auto* const borrower = *found;
+  waiting_.erase(found);
+  return borrower;
+}
+
+Answers::~Answers() {
+  for (auto* each = first_; each != nullptr;) {
+    auto* const borrower = each;
+    each = each->next_answered_;  // it is gone as soon as it is awake
+    borrower->wake();
+  }
+}
+
+void Answers::add(Borrower& borrower) {
+  borrower.next_answered_ = nullptr;
+  (last_ == nullptr ? first_ : last_->next_answered_) = &borrower;
+  last_ = &borrower;
+}
+
+}  // namespace pantryd::pool

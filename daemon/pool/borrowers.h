@@ -1,0 +1,81 @@
+// Those who wait for a connection, and how an answer reaches them. Who is woken does not need the
+// pool's mutex to go on, and is woken after that mutex was released: otherwise each hand-over would
+// put the new borrower to sleep a second time, behind the mutex.
+#pragma once
+
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <source_location>
+
+#include "base/deadline.h"
+#include "base/stop.h"
+#include "pg/connection.h"
+#include "pool/desk.h"
+
+namespace pantryd::pool {
+
+/// On the stack of who waits: it may not leave while an answer is on its way.
+class Borrower {
+ public:
+  Borrower(SteadyClock::time_point began, const std::source_location& from)
+      : began_(began), from_(from) {}
+  Borrower(const Borrower&) = delete;
+  Borrower& operator=(const Borrower&) = delete;
+
+  /// True: answered. False: the deadline passed or somebody stopped it; an answer may be on its
+  /// way.
+  [[nodiscard]] bool wait(Deadline deadline, const StopFlag* stop);
+  /// When the desk says that an answer was given out. No deadline: its giver is about to wake us,
+  /// and does nothing else before.
+  void wait_for_what_is_on_its_way();
+  /// By who put an answer, as the last that it does with this borrower.
+  void wake();
+  /// Waits again: its connection was dead.
+  void start_over() { answered_ = false; }
+
+  [[nodiscard]] SteadyClock::time_point began() const { return began_; }
+  [[nodiscard]] const std::source_location& from() const { return from_; }
+
+  /// Written under the pool's mutex before wake(), read after wait().
+  Ticket ticket = 0;
+  Action answer;
+  std::unique_ptr<pg::Connection> connection;  ///< with a grant
+
+ private:
+  friend class Answers;
+  const SteadyClock::time_point began_;
+  const std::source_location& from_;
+  Borrower* next_answered_ = nullptr;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool answered_ = false;  ///< under mutex_ while anybody else may wake us
+};
+
+/// By ticket; under the pool's mutex.
+class Borrowers {
+ public:
+  void add(Borrower& borrower);
+  /// Null: nobody waits with this ticket.
+  [[nodiscard]] Borrower* take(Ticket ticket);
+
+ private:
+  std::deque<Borrower*> waiting_;  ///< by ascending tickets: answers come for the first one
+};
+
+/// Those to be woken, in order, when it is destroyed: declare it before the lock of the mutex.
+class Answers {
+ public:
+  Answers() = default;
+  ~Answers();
+  Answers(const Answers&) = delete;
+  Answers& operator=(const Answers&) = delete;
+  void add(Borrower& borrower);
+
+ private:
+  Borrower* first_ = nullptr;
+  Borrower* last_ = nullptr;
+};
+
+}  // namespace pantryd::pool
