@@ -37,6 +37,14 @@ struct Rounds {
     std::sort(sorted.begin(), sorted.end());
     return sorted.at(sorted.size() / 2);
   }
+  /// The median of the ratios of each round to that of `other` beside it.
+  [[nodiscard]] double over(const Rounds& other) const {
+    Rounds ratios;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      ratios.values.push_back(values[i] / other.values.at(i));
+    }
+    return ratios.median();
+  }
   /// From the smallest to the largest, in percent of the median.
   [[nodiscard]] double noise_percent() const {
     const auto [low, high] = std::minmax_element(values.begin(), values.end());

@@ -54,7 +54,7 @@ class Server {
     sandbox_.emplace(Sandbox::up(options, &stop));
     sandbox_->stop_primary();
     std::ofstream(options.dir / "primary/postgresql.conf", std::ios::app)
-        << "max_connections = 300\nlog_statement = none\n";
+        << "max_connections = 400\nlog_statement = none\n";
     sandbox_->start_primary();
   }
   ~Server() {
@@ -115,17 +115,15 @@ void measure_uncontended(const pg::Conninfo& where) {
   PlainPool plain(where, 10);
   Rounds ours;
   Rounds theirs;
-  Rounds ratio;
   for (int round = 0; round < kRounds; ++round) {
     ours.values.push_back(alone_ns(*pool));
     theirs.values.push_back(alone_ns(plain));
-    ratio.values.push_back(ours.values.back() / theirs.values.back());
   }
   figure("pool_uncontended", fmt::format("{:.0f}", ours.median()), "ns");
   figure("pool_uncontended_noise", fmt::format("{:.0f}", ours.noise_percent()), "percent");
   figure("plain_uncontended", fmt::format("{:.0f}", theirs.median()), "ns");
   figure("plain_uncontended_noise", fmt::format("{:.0f}", theirs.noise_percent()), "percent");
-  figure("pool_uncontended_against_plain", fmt::format("{:.2f}", ratio.median()), "times");
+  figure("pool_uncontended_against_plain", fmt::format("{:.2f}", ours.over(theirs)), "times");
 }
 
 // --- many, without a statement ------------------------------------------------------------------
@@ -154,25 +152,32 @@ double handovers_per_second(AnyPool& pool, int threads, const StopFlag& stop) {
   return static_cast<double>(operations.load()) / time.count();
 }
 
+void tell(const std::string& name, const Rounds& ours, const Rounds& plain, const Rounds& ordered) {
+  const std::pair<const char*, const Rounds*> pools[] = {
+      {"pool_", &ours}, {"plain_", &plain}, {"ordered_", &ordered}};
+  for (const auto& [who, rounds] : pools) {
+    figure(who + name, fmt::format("{:.0f}", rounds->median()), "operations/s");
+    figure(who + name + "_noise", fmt::format("{:.0f}", rounds->noise_percent()), "percent");
+  }
+  figure("pool_" + name + "_against_plain", fmt::format("{:.2f}", ours.over(plain)), "times");
+  figure("pool_" + name + "_against_ordered", fmt::format("{:.2f}", ours.over(ordered)), "times");
+}
+
 void measure_contended(const pg::Conninfo& where, const StopFlag& stop) {
   for (const int connections : {10, 100}) {
     const auto pool = our_pool(where, connections);
     PlainPool plain(where, connections);
+    OrderedPool ordered(where, connections);
     for (const int threads : {8, 100, 1000}) {
       Rounds ours;
-      Rounds theirs;
-      Rounds ratio;
+      Rounds plains;
+      Rounds ordereds;
       for (int round = 0; round < kRounds; ++round) {
         ours.values.push_back(handovers_per_second(*pool, threads, stop));
-        theirs.values.push_back(handovers_per_second(plain, threads, stop));
-        ratio.values.push_back(ours.values.back() / theirs.values.back());
+        plains.values.push_back(handovers_per_second(plain, threads, stop));
+        ordereds.values.push_back(handovers_per_second(ordered, threads, stop));
       }
-      const auto place = fmt::format("{}_threads_{}_connections", threads, connections);
-      figure("pool_" + place, fmt::format("{:.0f}", ours.median()), "operations/s");
-      figure("pool_" + place + "_noise", fmt::format("{:.0f}", ours.noise_percent()), "percent");
-      figure("plain_" + place, fmt::format("{:.0f}", theirs.median()), "operations/s");
-      figure("plain_" + place + "_noise", fmt::format("{:.0f}", theirs.noise_percent()), "percent");
-      figure("pool_" + place + "_against_plain", fmt::format("{:.2f}", ratio.median()), "times");
+      tell(fmt::format("{}_threads_{}_connections", threads, connections), ours, plains, ordereds);
     }
   }
 }
