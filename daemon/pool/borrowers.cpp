@@ -4,8 +4,6 @@
 //   order visible to it, and keeps it from being destroyed while wake() runs.
 #include "pool/borrowers.h"
 
-#include <algorithm>
-
 namespace pantryd::pool {
 namespace {
 
@@ -34,19 +32,18 @@ void Borrower::wake() {
 }
 
 void Borrowers::add(Borrower& borrower) {
-  auto place = waiting_.end();
+  auto place = waiting_.size();
   // Only who comes back from a dead connection has an older ticket than the last one.
-  while (place != waiting_.begin() && (*std::prev(place))->ticket > borrower.ticket) --place;
+  while (place > 0 && waiting_[place - 1]->ticket > borrower.ticket) --place;
   waiting_.insert(place, &borrower);
 }
 
 Borrower* Borrowers::take(Ticket ticket) {
-  const auto found =
-      std::lower_bound(waiting_.begin(), waiting_.end(), ticket,
-                       [](const Borrower* each, Ticket sought) { return each->ticket < sought; });
-  if (found == waiting_.end() || (*found)->ticket != ticket) return nullptr;
-  auto* const borrower = *found;
-  waiting_.erase(found);
+  const auto place =
+      waiting_.first_not([ticket](const Borrower* each) { return each->ticket < ticket; });
+  if (place == waiting_.size() || waiting_[place]->ticket != ticket) return nullptr;
+  auto* const borrower = waiting_[place];
+  waiting_.erase(place);
   return borrower;
 }
 

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <condition_variable>
-#include <deque>
 #include <memory>
 #include <mutex>
 #include <source_location>
@@ -13,6 +12,7 @@
 #include "base/stop.h"
 #include "pg/connection.h"
 #include "pool/desk.h"
+#include "pool/ring.h"
 
 namespace pantryd::pool {
 
@@ -61,7 +61,7 @@ class Borrowers {
   [[nodiscard]] Borrower* take(Ticket ticket);
 
  private:
-  std::deque<Borrower*> waiting_;  ///< by ascending tickets: answers come for the first one
+  Ring<Borrower*> waiting_;  ///< by ascending tickets: answers come for the first one
 };
 
 /// Those to be woken, in order, when it is destroyed: declare it before the lock of the mutex.

@@ -168,22 +168,25 @@ void Desk::settle(Time now) {
 
 void Desk::wait(Ticket ticket) {
   // Who comes back from a dead connection has an older ticket than the last one.
-  auto place = waiting_.end();
-  if (!waiting_.empty() && waiting_.back() > ticket) {
-    place = std::lower_bound(waiting_.begin(), waiting_.end(), ticket);
-  }
+  auto place = waiting_.size();
+  if (!waiting_.empty() && waiting_[place - 1] > ticket) place = place_in_queue(ticket);
   waiting_.insert(place, ticket);
 }
 
 bool Desk::stop_waiting(Ticket ticket) {
-  const auto found = std::lower_bound(waiting_.begin(), waiting_.end(), ticket);
-  if (found == waiting_.end() || *found != ticket) return false;
-  waiting_.erase(found);
+  const auto place = place_in_queue(ticket);
+  if (place == waiting_.size() || waiting_[place] != ticket) return false;
+  waiting_.erase(place);
   return true;
 }
 
+std::size_t Desk::place_in_queue(Ticket ticket) const {
+  return waiting_.first_not([ticket](Ticket each) { return each < ticket; });
+}
+
 void Desk::refuse_all(Refusal refusal) {
-  for (const Ticket ticket : std::exchange(waiting_, {})) refuse(ticket, refusal);
+  for (std::size_t i = 0; i < waiting_.size(); ++i) refuse(waiting_[i], refusal);
+  waiting_.clear();
 }
 
 void Desk::set_idle(Id id, Standing& standing, Time now) {
@@ -238,12 +241,12 @@ void Desk::serve(Time now) {
     auto& standing = *connections_.find(id);
     Action action;
     action.kind = Action::Kind::grant;
-    action.ticket = waiting_.front();
+    action.ticket = waiting_[0];
     action.id = id;
     action.check = now >= standing.idle_since + policy_.check_after ||
                    (suspect_since_ && standing.idle_since < *suspect_since_);
     standing.in_use = true;
-    waiting_.pop_front();
+    waiting_.erase(0);
     actions_.push_back(action);
   }
 }

@@ -5,13 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "pool/by_id.h"
 #include "pool/policy.h"
+#include "pool/ring.h"
 
 namespace pantryd::pool {
 
@@ -92,6 +92,7 @@ class Desk {
   void settle(Time now);
   void wait(Ticket ticket);
   bool stop_waiting(Ticket ticket);
+  [[nodiscard]] std::size_t place_in_queue(Ticket ticket) const;
   void refuse_all(Refusal refusal);
   void set_idle(Id id, Standing& standing, Time now);
   [[nodiscard]] bool something_unfit(Time now) const;
@@ -118,7 +119,7 @@ class Desk {
   std::optional<ConnectFailure> last_failure_;
   Ticket last_ticket_ = 0;
   Ids ids_;
-  std::deque<Ticket> waiting_;              ///< ascending
+  Ring<Ticket> waiting_;                    ///< ascending
   ById<Standing> connections_;              ///< idle and in use
   std::map<Id, std::uint64_t> connecting_;  ///< with the generation of its login
   std::vector<Id> idle_;                    ///< the last one returned last: it goes out first
