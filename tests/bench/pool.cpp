@@ -215,6 +215,25 @@ struct Work {
   }
 };
 
+/// By the pool's own book-keeping, which ends at the grant: what a borrower waits beyond that, it
+/// waits for a core.
+struct Grants {
+  DurationHistogram histogram;
+
+  static Grants of(const Pool& pool) { return {pool.statistics().acquire_wait}; }
+  static Grants of(const PlainPool& /*counts nothing*/) { return {}; }
+  /// The bound under which all of those since `earlier` are; 0: nothing was counted.
+  [[nodiscard]] double all_within_ms(const Grants& earlier) const {
+    double out = 0;
+    for (std::size_t i = 0; i < histogram.counts.size(); ++i) {
+      if (histogram.counts[i] == earlier.histogram.counts[i]) continue;
+      out = i < DurationHistogram::kBounds_s.size() ? 1000 * DurationHistogram::kBounds_s[i]
+                                                    : std::numeric_limits<double>::infinity();
+    }
+    return out;
+  }
+};
+
 /// Operations a second in the slowest tenth of one. Who waits in order waits for those before: a
 /// long wait while all go slowly is the machine's, one while the others go on would be the pool's.
 double slowest_rate(const Work& work, std::chrono::nanoseconds time, const StopFlag& stop) {
@@ -261,11 +280,13 @@ void measure_crowd(const std::string& name, AnyPool& pool, int workers, std::chr
   work_for(std::max<std::chrono::nanoseconds>(time / 4, 5s), stop);
   const auto resident_before = resident_kib();
   const auto heap_before = heap_kib();
+  const auto grants_before = Grants::of(pool);
   const auto done_before = work->operations.load();
   const auto began = SteadyClock::now();
   all.enter(Phase::steady);
   const auto slowest = slowest_rate(*work, time, stop);
   const std::chrono::duration<double> took = SteadyClock::now() - began;
+  const auto granted_within = Grants::of(pool).all_within_ms(grants_before);
   const auto resident_grown = resident_kib() - resident_before;
   const auto heap_grown = heap_kib() - heap_before;
   const auto operations = work->operations.load() - done_before;
@@ -285,6 +306,9 @@ void measure_crowd(const std::string& name, AnyPool& pool, int workers, std::chr
   figure(name + "_median_wait", fmt::format("{:.2f}", median), "ms");
   figure(name + "_p99_wait", fmt::format("{:.2f}", work->waits.quantile_ms(0.99)), "ms");
   figure(name + "_longest_wait", fmt::format("{:.2f}", work->waits.longest_ms()), "ms");
+  if (granted_within > 0) {
+    figure(name + "_all_granted_within", fmt::format("{:.0f}", granted_within), "ms");
+  }
   figure(name + "_longest_over_median", fmt::format("{:.2f}", ratio), "times", goal("<=3"),
          !goals || ratio <= 3);
   figure(name + "_resident_growth", std::to_string(resident_grown), "KiB", goal("<=1024"),
