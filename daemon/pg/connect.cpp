@@ -12,6 +12,7 @@
 
 #include "base/units.h"
 #include "base/wait.h"
+#include "pg/conninfo_check.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {
@@ -20,18 +21,6 @@ namespace {
 constexpr std::size_t kEndpointsMax = 64;
 
 using Session = std::unique_ptr<PGconn, decltype(&PQfinish)>;
-
-std::vector<std::string> split_list(const std::string& text) {
-  std::vector<std::string> out(1);
-  for (const char c : text) {
-    if (c == ',') {
-      out.emplace_back();
-    } else {
-      out.back().push_back(c);
-    }
-  }
-  return out;
-}
 
 std::string item(const std::vector<std::string>& list, std::size_t at) {
   return list.size() == 1 ? list[0] : (at < list.size() ? list[at] : std::string());

@@ -9,6 +9,7 @@
 #include <regex>
 
 #include "base/error.h"
+#include "pg/conninfo_check.h"
 
 namespace pantryd::pg {
 namespace {
@@ -68,6 +69,7 @@ Conninfo Conninfo::parse(std::string_view text) {
     if (option->val != nullptr && *option->val != '\0')
       parsed.values_[option->keyword] = option->val;
   }
+  check_conninfo(parsed);
   return parsed;
 }
 

@@ -12,7 +12,8 @@ namespace pantryd::pg {
 class Conninfo {
  public:
   /// Takes both forms, "host=... dbname=..." and "postgresql://...".
-  /// Throws Error(usage) for a malformed one; the message never repeats the text.
+  /// Throws Error(usage) for a malformed one, and for one that can never work: ports or addresses
+  /// that do not fit the list of hosts, unknown words. The message never repeats the text.
   [[nodiscard]] static Conninfo parse(std::string_view text);
 
   /// The value, or empty when the keyword was not given.
