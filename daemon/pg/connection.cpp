@@ -1,55 +1,31 @@
 // Invariants: `session` is null exactly when the connection is broken. A statement that ended in an
 // error has been read to its end, so the session is idle or in a failed transaction, never busy.
-#include "pg/connection.h"
-
 #include <fmt/format.h>
 #include <libpq-fe.h>
 #include <poll.h>
 
-#include <deque>
-
 #include "base/units.h"
 #include "base/wait.h"
 #include "pg/connect.h"
+#include "pg/connection_state.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {
 namespace {
 
-constexpr std::size_t kNoticesMax = 100;
-constexpr auto kDrainMin = std::chrono::milliseconds(100);
-
-struct ParamPointers {
-  explicit ParamPointers(const Params& params) {
-    values.reserve(params.values().size());
-    for (const auto& value : params.values()) values.push_back(value ? value->c_str() : nullptr);
+/// Also from the environment or a service file, which only libpq reads.
+std::string role_wanted_of(const Conninfo& where, PGconn* session) {
+  constexpr std::string_view kKeyword = "target_session_attrs";
+  if (auto given = where.get(std::string(kKeyword)); !given.empty()) return given;
+  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> options(PQconninfo(session),
+                                                                             &PQconninfoFree);
+  for (const auto* each = options.get(); each != nullptr && each->keyword != nullptr; ++each) {
+    if (kKeyword == each->keyword && each->val != nullptr) return each->val;
   }
-  [[nodiscard]] int count() const { return static_cast<int>(values.size()); }
-  std::vector<const char*> values;
-};
+  return {};
+}
 
 }  // namespace
-
-struct Connection::State {
-  PGconn* session = nullptr;
-  Conninfo where;
-  const StopFlag* stop = nullptr;
-  std::deque<std::string> notices;
-  int version = 0;
-  int pid = 0;
-
-  ~State() { close(); }
-  void close() {
-    if (session != nullptr) PQfinish(session);
-    session = nullptr;
-  }
-  static void on_notice(void* self, const PGresult* result) {
-    auto& notices = static_cast<State*>(self)->notices;
-    const char* text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    if (notices.size() == kNoticesMax) notices.pop_front();
-    notices.emplace_back(one_line(text != nullptr ? text : ""));
-  }
-};
 
 Connection::Connection(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Connection::Connection(Connection&&) noexcept = default;
@@ -58,10 +34,10 @@ Connection::~Connection() = default;
 
 Connection Connection::connect(const Conninfo& where, Deadline deadline,
                                const ConnectOptions& options) {
-  auto state = std::make_unique<State>();
+  auto state = std::make_unique<State>(options);
   state->session = open_session(where, deadline, options);
   state->where = where;
-  state->stop = options.stop;
+  state->role_wanted = role_wanted_of(where, state->session);
   state->version = PQserverVersion(state->session);
   state->pid = PQbackendPID(state->session);
   PQsetNoticeReceiver(state->session, &State::on_notice, state.get());
@@ -117,6 +93,7 @@ bool Connection::cancel_and_drain(Deadline deadline) noexcept {
       PGresult* result = PQgetResult(state_->session);
       if (result == nullptr) return PQstatus(state_->session) == CONNECTION_OK;
       const auto status = PQresultStatus(result);
+      state_->observe(result);
       PQclear(result);
       if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
         return false;
@@ -127,10 +104,9 @@ bool Connection::cancel_and_drain(Deadline deadline) noexcept {
   }
 }
 
-Result Connection::finish(Deadline deadline, std::string_view what) {
+Connection::Outcome Connection::complete(Deadline deadline, std::string_view what) {
   wait_until_flushed(deadline);
-  Result last;
-  std::optional<Result> failed;
+  Outcome out;
   for (;;) {
     while (PQisBusy(state_->session) != 0) {
       const auto ready = wait_ready(PQsocket(state_->session), POLLIN, deadline, state_->stop);
@@ -147,16 +123,25 @@ Result Connection::finish(Deadline deadline, std::string_view what) {
                     stopped ? "" : "Raise the limit, or look for what the server waits for.");
     }
     PGresult* raw = PQgetResult(state_->session);
-    if (raw == nullptr) break;
+    if (raw == nullptr) return out;
     Result result(raw);
-    if (result.failed() && !failed) failed = result;
+    state_->observe(raw);
+    if (result.failed() && !out.failed) out.failed = result;
     const auto status = PQresultStatus(raw);
-    last = std::move(result);
-    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) return last;
+    out.last = std::move(result);
+    if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT) return out;
   }
-  if (!failed) return last;
-  const auto code = failed->sqlstate();
-  const auto message = state_->where.mask(failed->error_message());
+}
+
+Result Connection::finish(Deadline deadline, std::string_view what) {
+  auto outcome = complete(deadline, what);
+  if (outcome.failed) raise(*outcome.failed, what);
+  return std::move(outcome.last);
+}
+
+void Connection::raise(const Result& failed, std::string_view what) {
+  const auto code = failed.sqlstate();
+  const auto message = state_->where.mask(failed.error_message());
   if (PQstatus(state_->session) == CONNECTION_BAD || sqlstate::ends_session(code)) {
     state_->close();
     throw PgError(Failure::lost, code.empty() ? std::string(sqlstate::kConnectionFailure) : code,
@@ -165,7 +150,7 @@ Result Connection::finish(Deadline deadline, std::string_view what) {
                   "Look whether the server was restarted or the session was terminated.");
   }
   throw PgError(Failure::statement, code, fmt::format("{} failed: {} ({})", what, message, code),
-                state_->where.mask(failed->error_hint()));
+                state_->where.mask(failed.error_hint()));
 }
 
 Result Connection::exec(const std::string& sql, const Params& params, Deadline deadline) {
@@ -175,6 +160,7 @@ Result Connection::exec(const std::string& sql, const Params& params, Deadline d
 
 Result Connection::exec_script(const std::string& sql, Deadline deadline) {
   if (broken()) fail_lost("a script");
+  state_->note(sql);
   if (PQsendQuery(state_->session, sql.c_str()) == 0) fail_lost("a script");
   return finish(deadline, "a script");
 }
@@ -191,6 +177,7 @@ Result Connection::exec_prepared(const std::string& name, const Params& params, 
 
 void Connection::copy_begin(const std::string& sql, Deadline deadline) {
   if (broken()) fail_lost("a COPY");
+  state_->note(sql);
   if (PQsendQuery(state_->session, sql.c_str()) == 0) fail_lost("a COPY");
   finish(deadline, "a COPY");
 }
@@ -223,28 +210,6 @@ void Connection::copy_abort(const std::string& reason, Deadline deadline) noexce
   } catch (...) {
     state_->close();
   }
-}
-
-bool Connection::make_idle(Deadline deadline) noexcept {
-  if (broken()) return false;
-  try {
-    switch (PQtransactionStatus(state_->session)) {
-      case PQTRANS_IDLE:
-        return true;
-      case PQTRANS_INTRANS:
-      case PQTRANS_INERROR:
-        exec("ROLLBACK", deadline);
-        return idle();
-      case PQTRANS_ACTIVE:
-        if (!cancel_and_drain(deadline.within(kCancelBudget + kDrainMin))) return false;
-        if (!idle()) exec("ROLLBACK", deadline);
-        return idle();
-      case PQTRANS_UNKNOWN:
-        return false;
-    }
-  } catch (...) {
-  }
-  return false;
 }
 
 void Connection::stop_on(const StopFlag* stop) {
@@ -282,60 +247,6 @@ std::string Connection::quote_identifier(const std::string& name) const {
     out.push_back(c);
   }
   return out + "\"";
-}
-
-void Connection::send(const std::string& sql, const Params& params) {
-  if (broken()) fail_lost("a statement");
-  const ParamPointers bound(params);
-  if (PQsendQueryParams(state_->session, sql.c_str(), bound.count(), nullptr, bound.values.data(),
-                        nullptr, nullptr, 0) == 0) {
-    fail_lost("a statement");
-  }
-}
-
-void Connection::send_prepare(const std::string& name, const std::string& sql) {
-  if (broken()) fail_lost("a prepare");
-  if (PQsendPrepare(state_->session, name.c_str(), sql.c_str(), 0, nullptr) == 0) {
-    fail_lost("a prepare");
-  }
-}
-
-void Connection::send_prepared(const std::string& name, const Params& params) {
-  if (broken()) fail_lost("a statement");
-  const ParamPointers bound(params);
-  if (PQsendQueryPrepared(state_->session, name.c_str(), bound.count(), bound.values.data(),
-                          nullptr, nullptr, 0) == 0) {
-    fail_lost("a statement");
-  }
-}
-
-bool Connection::flush() {
-  if (broken()) fail_lost("a send");
-  const int left = PQflush(state_->session);
-  if (left < 0) fail_lost("a send");
-  return left == 0;
-}
-
-void Connection::consume() {
-  if (broken() || PQconsumeInput(state_->session) == 0) fail_lost("a receive");
-}
-
-bool Connection::busy() const {
-  return !broken() && PQisBusy(state_->session) != 0;
-}
-
-std::optional<Result> Connection::take_result() {
-  if (broken()) fail_lost("a receive");
-  PGresult* result = PQgetResult(state_->session);
-  if (result == nullptr) return std::nullopt;
-  return Result(result);
-}
-
-int Connection::socket() const {
-  return broken() ? -1 : PQsocket(state_->session);
-}
-pg_conn* Connection::native() const {
-  return state_->session;
 }
 
 }  // namespace pantryd::pg

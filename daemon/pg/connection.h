@@ -7,34 +7,24 @@
 // it (at least kCancelBudget) the cancellation.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/deadline.h"
-#include "base/stop.h"
+#include "pg/connect_options.h"
 #include "pg/conninfo.h"
 #include "pg/error.h"
 #include "pg/result.h"
+#include "pg/statement_slot.h"
 
 struct pg_conn;
 
 namespace pantryd::pg {
 
-/// What a timed-out statement may still cost: cancel request, drain, then close.
-inline constexpr std::chrono::milliseconds kCancelBudget{2000};
-
-struct ConnectOptions {
-  std::string application_name = "pantryd";
-  /// Sent as "-c name=value" with the start-up packet, e.g. {"lock_timeout", "100ms"}.
-  std::vector<std::pair<std::string, std::string>> settings;
-  /// When requested, every wait of this connection ends with Failure::stopped.
-  const StopFlag* stop = nullptr;
-};
+struct CachedStatement;
 
 class Connection {
  public:
@@ -53,6 +43,13 @@ class Connection {
   Result exec_script(const std::string& sql, Deadline deadline);
   void prepare(const std::string& name, const std::string& sql, Deadline deadline);
   Result exec_prepared(const std::string& name, const Params& params, Deadline deadline);
+  /// As exec(), but prepared at its first use in this session and known from then on. Prepares
+  /// again, and retries once, when its tables changed (0A000) or the server lost it (26000);
+  /// inside a transaction block these are the caller's errors, and a retry of the whole works.
+  Result exec_cached(const std::string& sql, const Params& params, Deadline deadline);
+  Result exec_cached(const std::string& sql, Deadline deadline) {
+    return exec_cached(sql, Params(), deadline);
+  }
 
   /// COPY ... FROM STDIN: begin with the statement, then put, then end. An exception between
   /// begin and end leaves the connection to copy_abort().
@@ -61,8 +58,19 @@ class Connection {
   std::int64_t copy_end(Deadline deadline);  ///< rows copied
   void copy_abort(const std::string& reason, Deadline deadline) noexcept;
 
-  /// Rolls back an open transaction and proves that the server answers. False: close it.
-  [[nodiscard]] bool make_idle(Deadline deadline) noexcept;
+  /// Cancels what runs, rolls back what is open, restores the session (pg/session_policy.h) and
+  /// drops notifications: the last three in one round trip, or in none when there is nothing to
+  /// do. False: close it. Then it is lost, or holds what no reset undoes, such as a loaded library.
+  [[nodiscard]] bool make_idle(Deadline deadline, Reset reset = Reset::never) noexcept;
+  /// Whether make_idle() with Reset::tracked has something to restore.
+  [[nodiscard]] bool session_changed() const;
+  /// Whether the server still is what target_session_attrs asked for when we connected, by what it
+  /// reported with its last answer; ask after make_idle(), since a borrower's SET of
+  /// default_transaction_read_only counts too. Always true for prefer-standby, which takes either,
+  /// for servers before 14, which do not report it, and for a broken connection.
+  [[nodiscard]] bool role_still_wanted() const;
+  /// What ran last, for other threads to read. It outlives the connection.
+  [[nodiscard]] std::shared_ptr<const StatementSlot> statement_slot() const;
 
   /// What ends its waits from now on, in place of ConnectOptions::stop. Null: only deadlines do.
   void stop_on(const StopFlag* stop);
@@ -88,15 +96,24 @@ class Connection {
   [[nodiscard]] bool busy() const;                    ///< true: take_result() would block
   [[nodiscard]] std::optional<Result> take_result();  ///< nullopt: the statement is over
   [[nodiscard]] int socket() const;
-  /// For pipeline mode and what else the reactor needs; not for anybody else.
+  /// For pipeline mode and what else the reactor needs; not for anybody else. What is sent and read
+  /// by it is not seen by make_idle().
   [[nodiscard]] pg_conn* native() const;
 
  private:
   struct State;
+  struct Outcome;
   explicit Connection(std::unique_ptr<State> state);
+  Outcome complete(Deadline deadline, std::string_view what);
   Result finish(Deadline deadline, std::string_view what);
+  Outcome run_quietly(const std::string& sql, Deadline deadline);
+  bool names_work(Deadline deadline);
+  bool make_known(CachedStatement& statement, Deadline deadline);
+  void deallocate(const std::vector<std::string>& names, Deadline deadline);
+  bool restore(bool washes, Deadline deadline);
   void wait_until_flushed(Deadline deadline);
   bool cancel_and_drain(Deadline deadline) noexcept;
+  [[noreturn]] void raise(const Result& failed, std::string_view what);
   [[noreturn]] void fail_lost(std::string_view what);
 
   std::unique_ptr<State> state_;
