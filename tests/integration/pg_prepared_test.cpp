@@ -152,6 +152,25 @@ TEST(ExecCachedTest, AfterOneOfTheCallersOwnIsDroppedOursStayPreparedOnce) {
   EXPECT_EQ(executions(connection, "SELECT 7"), 3);
 }
 
+TEST(ExecCachedTest, ADoubtfulOneDoesNotCostATransaction) {
+  auto connection = connect();
+  connection.exec_cached("SELECT 7", soon());
+  connection.prepare("own", "SELECT 8", soon());
+  connection.exec("DEALLOCATE own", soon());
+  connection.exec("BEGIN", soon());
+  EXPECT_EQ(connection.exec_cached("SELECT 7", soon()).i64(0, 0), 7);
+}
+
+TEST(ExecCachedTest, EvictedStatementsThatAreGoneAlreadyDoNotCostATransaction) {
+  auto connection = connect({.statements_max = 1});
+  for (int i = 0; i < 12; ++i) connection.exec_cached("SELECT " + std::to_string(i), soon());
+  drop_behind_our_back(connection);
+  connection.exec("BEGIN", soon());
+  for (int i = 12; i < 40; ++i) {
+    EXPECT_EQ(connection.exec_cached("SELECT " + std::to_string(i), soon()).i64(0, 0), i);
+  }
+}
+
 TEST(ExecCachedTest, ANameThatExistsAlreadyIsTakenAsItIs) {
   auto connection = connect();
   connection.prepare(statement_name("SELECT 7"), "SELECT 7", soon());

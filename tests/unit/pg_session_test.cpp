@@ -207,9 +207,9 @@ TEST(PreparedCacheTest, TheLeastRecentlyUsedOneIsPushedOutToBeDeallocated) {
   (void)cache.use("a");
   cache.use("c")->state = State::known;
   EXPECT_EQ(cache.size(), 2U);
-  EXPECT_EQ(cache.use("a")->state, State::known);
   EXPECT_THAT(cache.take_evicted(10), ElementsAre(statement_name("b")));
   EXPECT_THAT(cache.take_evicted(10), testing::IsEmpty());
+  EXPECT_EQ(cache.use("a")->state, State::known);
   EXPECT_EQ(cache.use("b")->state, State::absent);
 }
 
