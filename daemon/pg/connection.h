@@ -62,8 +62,7 @@ class Connection {
   /// drops notifications: the last three in one round trip, or in none when there is nothing to
   /// do. False: close it. Then it is lost, or holds what no reset undoes, such as a loaded library.
   [[nodiscard]] bool make_idle(Deadline deadline, Reset reset = Reset::never) noexcept;
-  /// Whether make_idle() with Reset::tracked has something to restore.
-  [[nodiscard]] bool session_changed() const;
+  [[nodiscard]] bool session_changed() const;  ///< Reset::tracked would restore it
   /// Whether the server still is what target_session_attrs asked for when we connected, by what it
   /// reported with its last answer; ask after make_idle(), since a borrower's SET of
   /// default_transaction_read_only counts too. Always true for prefer-standby, which takes either,
