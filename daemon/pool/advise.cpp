@@ -96,20 +96,21 @@ double busy_share(const std::optional<Demand>& demand) {
 }
 
 void find_knee(const AdviceInputs& in, const std::optional<Demand>& demand, Advice& out) {
-  if (!in.cores) {
+  const std::int32_t cores = in.cores.value_or(0);
+  if (cores == 0) {
     out.reasons.emplace_back(
         "How many cores the server has is unknown, so what it can work on at a time is not part of "
         "this: give --server-cores.");
     return;
   }
-  const std::int32_t busy = kBusyPerCore * *in.cores + kBusyForDisk;
+  const std::int32_t busy = kBusyPerCore * cores + kBusyForDisk;
   const double share = busy_share(demand);
   const double all = busy / share;
   out.knee = std::max(1, to_count(std::floor(all / in.pools + 1e-9)));
   out.reasons.push_back(fmt::format(
       "With {} core{} the server gains from up to {} sessions that work at a time (2 x cores + 1); "
       "a connection works {:.0f} % of the time it is held, so {}{}: {} a pool.",
-      *in.cores, *in.cores == 1 ? "" : "s", busy, share * 100,
+      cores, cores == 1 ? "" : "s", busy, share * 100,
       connections(to_count(std::floor(all + 1e-9))), each(in), *out.knee));
 }
 

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <mutex>
@@ -44,6 +45,7 @@ struct Out {
   SteadyClock::time_point since;
   std::source_location from;
   int backend_pid = 0;
+  std::shared_ptr<const pg::StatementSlot> statement;
   bool told = false;  ///< as a leak
 };
 
@@ -84,6 +86,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   PoolCore(Login login, PoolSettings settings)
       : login_(std::move(login)),
         settings_(std::move(settings)),
+        reset_(settings_.reset),
         desk_(settings_.policy, any_seed(), SteadyClock::now()) {}
 
   /// Once, before anybody can ask.
@@ -142,7 +145,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   }
 
   void give_back(pool::Id id, std::unique_ptr<pg::Connection> connection) {
-    const bool reusable = connection->idle() || connection->make_idle(Deadline::in(kReturnBudget));
+    const bool reusable = connection->make_idle(Deadline::in(kReturnBudget), reset_.load()) &&
+                          connection->role_still_wanted();
     std::deque<Job> leftover;  // closed after the mutex is released
     Answers answers;
     const std::lock_guard lock(mutex_);
@@ -159,6 +163,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     const std::lock_guard lock(mutex_);
     login_ = std::move(login);
     settings_ = std::move(settings);
+    reset_.store(settings_.reset);
     desk_.change(settings_.policy, new_login, SteadyClock::now());
     carry_out(answers);
     janitor_.notify_all();
@@ -223,7 +228,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   static bool answers(pg::Connection& connection, Deadline deadline) {
     try {
       connection.exec("SELECT 1", deadline);
-      return connection.idle();
+      return connection.idle() && connection.role_still_wanted();
     } catch (const Error&) {
       return false;
     }
@@ -284,7 +289,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void lend(pool::Id id, const Borrower& borrower) {
     const auto now = SteadyClock::now();
     totals_.acquire_wait.add(now - borrower.began());
-    out_.put(id, {now, borrower.from(), borrower.connection->backend_pid()});
+    out_.put(id, {now, borrower.from(), borrower.connection->backend_pid(),
+                  borrower.connection->statement_slot()});
   }
 
   /// A connector's thread.
@@ -355,8 +361,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       if (const auto leaks = new_leaks(now); !leaks.empty()) {
         lock.unlock();
         for (const auto& leak : leaks) {
-          log::warn("the connection that {} borrowed {} ago was not given back (backend {})",
-                    leak.borrower, format_duration(leak.held), leak.backend_pid);
+          log::warn(
+              "the connection that {} borrowed {} ago was not given back (backend {}); last "
+              "statement: {}",
+              leak.borrower, format_duration(leak.held), leak.backend_pid,
+              leak.last_statement.empty() ? "none" : leak.last_statement);
         }
         lock.lock();
         continue;
@@ -372,7 +381,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   }
 
   static Leak leak_of(const Out& lease, SteadyClock::time_point now) {
-    return {place(lease.from), since(lease.since, now), lease.backend_pid};
+    return {place(lease.from), since(lease.since, now), lease.backend_pid,
+            lease.statement ? lease.statement->text() : ""};
   }
 
   std::vector<Leak> new_leaks(SteadyClock::time_point now) {
@@ -430,6 +440,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::condition_variable janitor_;
   Login login_;
   PoolSettings settings_;
+  std::atomic<pg::Reset> reset_;  ///< settings_.reset, for who has not the mutex
   pool::Desk desk_;
   std::vector<Action> actions_;  ///< of carry_out, here for its memory
   pool::Borrowers borrowers_;

@@ -27,6 +27,7 @@ struct PoolSettings {
   std::chrono::milliseconds check_timeout{1'000};  ///< for the answer of one that was idle for long
   /// A connection that is held for longer is told in the log, once. 0: none is.
   std::chrono::milliseconds leak_after{30'000};
+  pg::Reset reset = pg::Reset::tracked;  ///< of the session, when a connection comes back
   pg::ConnectOptions connect;
 };
 
@@ -39,6 +40,7 @@ struct Leak {
   std::string borrower;  ///< FILE:LINE that borrowed it
   std::chrono::milliseconds held{0};
   int backend_pid = 0;
+  std::string last_statement;  ///< without its constants, cut short; empty: none yet
 };
 
 struct PoolStatistics {

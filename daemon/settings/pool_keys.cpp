@@ -62,12 +62,12 @@ struct Word {
   const char* text;
   Choice choice;
 };
-constexpr std::array kResets{Word<PoolReset>{"tracked", PoolReset::tracked},
-                             Word<PoolReset>{"always", PoolReset::always},
-                             Word<PoolReset>{"never", PoolReset::never}};
-constexpr std::array kPrepared{Word<PoolPrepared>{"automatic", PoolPrepared::automatic},
-                               Word<PoolPrepared>{"named", PoolPrepared::named},
-                               Word<PoolPrepared>{"unnamed", PoolPrepared::unnamed}};
+constexpr std::array kResets{Word<pg::Reset>{"tracked", pg::Reset::tracked},
+                             Word<pg::Reset>{"always", pg::Reset::always},
+                             Word<pg::Reset>{"never", pg::Reset::never}};
+constexpr std::array kPrepared{Word<pg::Prepared>{"automatic", pg::Prepared::automatic},
+                               Word<pg::Prepared>{"named", pg::Prepared::named},
+                               Word<pg::Prepared>{"unnamed", pg::Prepared::unnamed}};
 
 /// Names of tarn.js and Knex that nothing here corresponds to, and what happens instead.
 struct WithoutEffect {
@@ -314,6 +314,8 @@ PoolSettings PoolKeys::to_pool_settings() const {
   out.connect_timeout = connect_timeout;
   out.check_timeout = check_timeout;
   out.leak_after = leak_after;
+  out.reset = reset;
+  out.connect.prepared = prepared;
   return out;
 }
 

@@ -13,11 +13,6 @@
 
 namespace pantryd {
 
-/// When a connection that comes back is cleaned of what the borrower set.
-enum class PoolReset { tracked, always, never };
-/// How statements of the pool's users are prepared.
-enum class PoolPrepared { automatic, named, unnamed };
-
 /// What is in force. The defaults are those of the shop's application in production.
 struct PoolKeys {
   using Milliseconds = std::chrono::milliseconds;
@@ -37,8 +32,8 @@ struct PoolKeys {
   Milliseconds backoff_max{10'000};
   std::int32_t breaker_failures = 3;
   Milliseconds leak_after{30'000};
-  PoolReset reset = PoolReset::tracked;
-  PoolPrepared prepared = PoolPrepared::automatic;
+  pg::Reset reset = pg::Reset::tracked;
+  pg::Prepared prepared = pg::Prepared::automatic;
 
   friend bool operator==(const PoolKeys&, const PoolKeys&) = default;
 

@@ -256,7 +256,7 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
       const auto& query = spec.queries[i];
       const auto* sql = query.for_major(facts.major());
       if (sql == nullptr) continue;
-      telling.tell(query, connection.exec(sql->text, bind(query, options.parameters), deadline),
+      telling.tell(query, connection.exec_cached(sql->text, bind(query, options.parameters), deadline),
                    memory.bounder(i));
     }
     telling.finish();

@@ -136,6 +136,7 @@ class Watcher::Impl {
     out.acquire_timeout = options_.connect_timeout;
     out.connect_timeout = options_.connect_timeout;
     out.leak_after = std::chrono::minutes(2);
+    out.reset = pg::Reset::never;  // probes change nothing in their session
     out.connect = connect_options();
     return out;
   }

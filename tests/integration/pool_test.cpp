@@ -80,6 +80,29 @@ TEST(PoolTest, AnOpenTransactionIsRolledBackOnReturn) {
   EXPECT_EQ(pool.statistics().creates_total, 1);
 }
 
+TEST(PoolTest, WhatABorrowerSetIsGoneAndWhatItPreparedIsKept) {
+  Pool pool(shared_sandbox().primary(), small(1));
+  {
+    const auto lease = pool.acquire(soon());
+    lease->exec_cached("SELECT 1 AS kept", soon());
+    lease->exec("SET work_mem = '1MB'", soon());
+    lease->exec("CREATE TEMP TABLE left_behind (n int)", soon());
+    lease->exec("SELECT pg_advisory_lock(4711)", soon());
+  }
+  const auto lease = pool.acquire(soon());
+  EXPECT_NE(ask(lease, "SHOW work_mem"), "1MB");
+  EXPECT_EQ(ask(lease, "SELECT coalesce(to_regclass('left_behind')::text, 'gone')"), "gone");
+  EXPECT_EQ(ask(lease,
+                "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' "
+                "AND pid = pg_backend_pid()"),
+            "0");
+  EXPECT_EQ(ask(lease,
+                "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT 1 AS "
+                "kept'"),
+            "1");
+  EXPECT_EQ(pool.statistics().creates_total, 1);
+}
+
 TEST(PoolTest, AFullPoolSaysSoWithItsNumbers) {
   Pool pool(shared_sandbox().primary(), small(1));
   const auto holder = pool.acquire(soon());
@@ -142,12 +165,15 @@ TEST(PoolTest, ALeakIsToldWithItsBorrowerAgeAndBackend) {
   settings.leak_after = milliseconds(200);
   Pool pool(shared_sandbox().primary(), settings);
   const auto kept = pool.acquire(soon());
+  kept->exec("SELECT 'a secret', 42 AS answer", soon());
   EXPECT_TRUE(within(seconds(20), [&] { return pool.statistics().leaks_total == 1; }));
   const auto leaks = pool.leaks();
   ASSERT_EQ(leaks.size(), 1U);
   EXPECT_THAT(leaks[0].borrower, HasSubstr("pool_test.cpp:"));
   EXPECT_GE(leaks[0].held, milliseconds(200));
   EXPECT_EQ(leaks[0].backend_pid, kept->backend_pid());
+  EXPECT_THAT(leaks[0].last_statement, HasSubstr("42 AS answer"));
+  EXPECT_THAT(leaks[0].last_statement, testing::Not(HasSubstr("secret")));
   std::this_thread::sleep_for(milliseconds(500));
   EXPECT_EQ(pool.statistics().leaks_total, 1);  // once a lease
 }

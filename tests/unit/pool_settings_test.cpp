@@ -52,8 +52,8 @@ TEST(PoolSettingsTest, WithoutASectionTheDefaultsAreThoseOfTheApplicationInProdu
   EXPECT_EQ(pool.connect_timeout, seconds(30));
   EXPECT_EQ(pool.idle_timeout, seconds(30));
   EXPECT_EQ(pool.leak_after, seconds(30));
-  EXPECT_EQ(pool.reset, PoolReset::tracked);
-  EXPECT_EQ(pool.prepared, PoolPrepared::automatic);
+  EXPECT_EQ(pool.reset, pg::Reset::tracked);
+  EXPECT_EQ(pool.prepared, pg::Prepared::automatic);
 }
 
 TEST(PoolSettingsTest, EveryKeyIsReadAndReachesThePool) {
@@ -64,8 +64,8 @@ TEST(PoolSettingsTest, EveryKeyIsReadAndReachesThePool) {
   const auto& keys = settings.targets.at(0).pool;
   EXPECT_TRUE(keys.configured);
   EXPECT_EQ(keys.leak_after, seconds(14));
-  EXPECT_EQ(keys.reset, PoolReset::always);
-  EXPECT_EQ(keys.prepared, PoolPrepared::named);
+  EXPECT_EQ(keys.reset, pg::Reset::always);
+  EXPECT_EQ(keys.prepared, pg::Prepared::named);
   const auto pool = keys.to_pool_settings();
   EXPECT_EQ(pool.policy.size_min, 1);
   EXPECT_EQ(pool.policy.size_max, 2);
