@@ -24,6 +24,8 @@ std::span<const Command> commands() {
       Command{"migrate verify", "tell edited, missing and late files, and changes by hand",
               run_migrate_verify},
       Command{"probes list", "tell what is watched", run_probes_list},
+      Command{"probes rights", "tell what our role cannot see, and the grants that would help",
+              run_probes_rights},
       Command{"sandbox backup", "make a base backup and dumps of the sandbox now",
               run_sandbox_backup},
       Command{"sandbox down", "stop the private PostgreSQL and remove its folder",

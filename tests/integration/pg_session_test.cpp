@@ -85,7 +85,7 @@ TEST_P(TraceTest, WithoutAResetTheTraceIsThere) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Left, TraceTest, testing::ValuesIn(kTraces),
-                         [](const auto& info) { return std::to_string(info.index); });
+                         [](const auto& trace) { return std::to_string(trace.index); });
 
 /// What the server says this session ran last.
 std::string last_query_of(Connection& watcher, const Connection& watched) {
@@ -116,7 +116,9 @@ TEST(ResetTest, AnOpenTransactionIsRolledBackInTheSameRoundTrip) {
   for (const bool fails : {false, true}) {
     connection.exec("BEGIN", soon());
     connection.exec("SET work_mem = '5MB'", soon());
-    if (fails) EXPECT_EQ(code_of([&] { connection.exec("SELECT 1/0", soon()); }), "22012");
+    if (fails) {
+      EXPECT_EQ(code_of([&] { connection.exec("SELECT 1/0", soon()); }), "22012");
+    }
     ASSERT_TRUE(connection.make_idle(soon(), Reset::tracked));
     EXPECT_TRUE(connection.idle());
     const auto query = last_query_of(watcher, connection);
