@@ -111,8 +111,9 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    -- Tables before functions: a trigger function that already runs as grocery_migrate must not
-    -- meet a table that is not its own yet, or sales would fail.
+    -- Tables before functions, and functions before the triggers that call them: a trigger function
+    -- that already runs as grocery_migrate must not meet a table, or a function that PUBLIC may not
+    -- execute, that is not its own yet, or sales would fail.
     commands := ARRAY(
         SELECT format('ALTER TABLE %s OWNER TO grocery_migrate', oid::regclass) FROM pg_class
             WHERE relkind = 'r' AND relowner = ANY (superusers)
@@ -128,7 +129,8 @@ BEGIN
                 AND proname IN ('search_products', 'products_mark_low_stock', 'sales_rollup_fold',
                     'sales_record_insert', 'sales_record_delete', 'sales_record_update',
                     'sales_record_truncate', 'sales_summary', 'daily_sales', 'top_products',
-                    'sales_rollup_difference', 'sales_rollup_backfill', 'sales_rollup_rebuild'));
+                    'sales_rollup_difference', 'sales_rollup_backfill', 'sales_rollup_rebuild')
+            ORDER BY prorettype = 'trigger'::regtype);
     FOREACH command IN ARRAY commands LOOP
         EXECUTE command;
         COMMIT;

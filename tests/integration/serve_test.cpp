@@ -63,6 +63,14 @@ class Daemon {
     spec.parent_death_signal = SIGKILL;
     child_ = std::make_unique<Child>(spec);
     EXPECT_TRUE(within(seconds(30), [&] { return status_of(url("/readyz")) == "200"; }));
+    // Ready means looked at; on a busy machine the first look may have found nobody in time.
+    EXPECT_TRUE(within(seconds(60), [&] {
+      const auto page = metrics();
+      return page.find("pg_up{target=\"primary\"} 1") != std::string::npos &&
+             page.find("pg_up{target=\"standby\"} 1") != std::string::npos &&
+             page.find("pantryd_standby_replay_delay_seconds{") != std::string::npos &&
+             page.find("pantryd_archive_enabled{") != std::string::npos;
+    }));
   }
   [[nodiscard]] std::string url(const std::string& path) const {
     return "http://127.0.0.1:" + std::to_string(port_) + path;
