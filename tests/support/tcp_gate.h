@@ -1,0 +1,117 @@
+// A door between a client and a server on loopback, in which a test breaks the network: a TCP proxy
+// with one thread. A call that sets a fault returns when the fault is in place.
+#pragma once
+
+#include <poll.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/stop.h"
+
+namespace pantryd::testing_support {
+
+enum class GateFault {
+  pass,
+  stall,       ///< accepts and keeps, and moves no byte in either direction
+  trickle,     ///< moves `trickle_bytes` a direction every kGateTick
+  refuse,      ///< new ones get ECONNREFUSED; those that stand go on
+  black_hole,  ///< the SYNs of new ones get no answer; those that stand stall
+};
+enum class GateReach {
+  existing,  ///< the connections that stand now
+  fresh,     ///< those that come from now on
+  all,
+};
+inline constexpr std::chrono::milliseconds kGateTick{10};
+
+struct GateLimits {
+  std::size_t connections_max = 256;  ///< one more is reset at once
+  std::size_t trickle_bytes = 16;
+};
+
+struct GateCounts {
+  std::int64_t accepted_total = 0;
+  std::int64_t over_limit_total = 0;
+  std::int64_t cut_total = 0;
+  std::int64_t bytes_up = 0;    ///< handed to the server
+  std::int64_t bytes_down = 0;  ///< handed to the client
+  std::int64_t open = 0;        ///< connections that stand
+};
+
+/// Thread-safe.
+class TcpGate {
+ public:
+  /// Leads to 127.0.0.1:`server_port`. The server need not be there yet.
+  explicit TcpGate(std::uint16_t server_port, GateLimits limits = {});
+  ~TcpGate();  ///< resets every connection
+  TcpGate(const TcpGate&) = delete;
+  TcpGate& operator=(const TcpGate&) = delete;
+
+  /// On 127.0.0.1, and the gate's for its whole life, also while it refuses.
+  [[nodiscard]] std::uint16_t port() const { return port_; }
+
+  /// Replaces the fault that was set for these. For those that stand, `refuse` is `pass` and
+  /// `black_hole` is `stall`.
+  void set(GateFault fault, GateReach reach = GateReach::all);
+  void clear() { set(GateFault::pass); }
+  /// Resets (RST) both sides of every connection that stands, once.
+  void cut();
+  [[nodiscard]] GateCounts counts() const;
+
+ private:
+  enum class Door { open, closed, hole };
+  enum class Movement { pass, stall, trickle };
+  /// One direction of a connection.
+  struct Flow {
+    std::string data;
+    std::size_t budget = 0;  ///< bytes that may move in this tick
+    bool ended = false;      ///< the sender closed
+    bool told = false;       ///< and the receiver knows
+  };
+  struct Link {
+    int client = -1;
+    int server = -1;  ///< connected to when the first byte may move
+    Movement movement = Movement::pass;
+    Flow up;
+    Flow down;
+  };
+
+  void run();
+  void open_listener(int backlog);
+  void change_door(Door door);
+  void dig_hole();
+  void leave_hole();
+  void accept_all();
+  void reset_all();
+  void new_tick();
+  [[nodiscard]] std::vector<pollfd> poll_list();
+  void carry(const std::vector<pollfd>& polled);
+  [[nodiscard]] bool move(Link& link);
+  [[nodiscard]] bool pump(const Link& link, bool up, Flow& flow);
+  static void end(Link& link, bool reset);
+
+  const std::uint16_t server_port_;
+  const GateLimits limits_;
+  std::uint16_t port_ = 0;
+  StopFlag stop_;
+  mutable std::mutex mutex_;
+  int reserved_ = -1;  ///< bound and never listening: nobody else gets the port
+  int listener_ = -1;
+  int wake_ = -1;
+  std::vector<int> fillers_;
+  Door door_ = Door::open;
+  Movement fresh_ = Movement::pass;
+  std::uint64_t changes_ = 0;
+  Deadline tick_ = Deadline::in(kGateTick);
+  std::list<Link> links_;
+  GateCounts counts_;
+  std::thread thread_;
+};
+
+}  // namespace pantryd::testing_support
