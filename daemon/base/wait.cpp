@@ -2,6 +2,8 @@
 
 #include <poll.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <memory>
@@ -11,7 +13,6 @@
 namespace pantryd {
 namespace {
 
-constexpr int kAbandonedThreadsMax = 32;
 std::atomic<int> bounded_threads{0};
 
 struct Handover {
@@ -22,19 +23,30 @@ struct Handover {
 
 }  // namespace
 
-Ready wait_ready(int fd, short events, Deadline deadline, const StopFlag* stop) {
+ReadyOne wait_ready_one(std::span<const int> fds, short events, Deadline deadline,
+                        const StopFlag* stop) {
+  std::array<pollfd, kDescriptorsMax + 1> entries{};
+  const auto count = std::min(fds.size(), kDescriptorsMax);
+  for (std::size_t i = 0; i < count; ++i) entries[i] = {fds[i], events, 0};
+  entries[count] = {stop != nullptr ? stop->fd() : -1, POLLIN, 0};
   for (;;) {
-    if (stop != nullptr && stop->requested()) return Ready::stopped;
-    pollfd entries[2] = {{fd, events, 0}, {stop != nullptr ? stop->fd() : -1, POLLIN, 0}};
+    if (stop != nullptr && stop->requested()) return {Ready::stopped, 0};
     const auto wait_ms = std::min<long long>(deadline.remaining().count(), 60'000);
-    const int ready = ::poll(entries, 2, static_cast<int>(wait_ms));
-    if (ready > 0 && entries[0].revents != 0) return Ready::yes;
-    if (ready <= 0 && deadline.expired()) return Ready::deadline;
+    const int ready = ::poll(entries.data(), count + 1, static_cast<int>(wait_ms));
+    for (std::size_t i = 0; ready > 0 && i < count; ++i) {
+      if (entries[i].revents != 0) return {Ready::yes, i};
+    }
+    if (ready <= 0 && deadline.expired()) return {Ready::deadline, 0};
   }
 }
 
-Ready run_bounded(std::function<void()> work, Deadline deadline, const StopFlag* stop) {
-  if (bounded_threads.fetch_add(1) >= kAbandonedThreadsMax) {
+Ready wait_ready(int fd, short events, Deadline deadline, const StopFlag* stop) {
+  return wait_ready_one({&fd, 1}, events, deadline, stop).ready;
+}
+
+Ready run_bounded(std::function<void()> work, Deadline deadline, const StopFlag* stop,
+                  int threads_max) {
+  if (bounded_threads.fetch_add(1) >= std::min(threads_max, kBoundedMax)) {
     bounded_threads.fetch_sub(1);
     return Ready::deadline;
   }

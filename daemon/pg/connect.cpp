@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <deque>
 #include <memory>
 #include <regex>
 
@@ -19,6 +20,8 @@ namespace pantryd::pg {
 namespace {
 
 constexpr std::size_t kEndpointsMax = 64;
+constexpr auto kRedialPause = std::chrono::milliseconds(500);
+constexpr std::size_t kDialsMax = 4;
 
 using Session = std::unique_ptr<PGconn, decltype(&PQfinish)>;
 
@@ -53,6 +56,16 @@ Lookup look_up(const std::string& host) {
   throw PgError(Failure::stopped, "", "interrupted while connecting");
 }
 
+/// Nothing to look up: 127.0.0.1, ::1, fe80::1%eth0.
+bool is_address(const std::string& host) {
+  addrinfo wanted{};
+  wanted.ai_flags = AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), nullptr, &wanted, &found) != 0) return false;
+  ::freeaddrinfo(found);
+  return true;
+}
+
 std::vector<std::string> addresses_of(const std::string& host, Deadline deadline,
                                       const StopFlag* stop) {
   const auto answer = std::make_shared<Lookup>();
@@ -85,7 +98,11 @@ std::string options_text(const Conninfo& where, const ConnectOptions& options) {
   return text;
 }
 
-Session start(const Conninfo& where, const Endpoint& endpoint, const ConnectOptions& options) {
+void ignore_notice(void*, const PGresult*) {}
+
+/// Begins to connect. Throws PgError.
+Session start(const Conninfo& where, const Conninfo& shown, const Endpoint& endpoint,
+              const ConnectOptions& options) {
   auto values = where.values();
   const auto set_default = [&](const char* keyword, const char* value) {
     values.try_emplace(keyword, value);
@@ -111,24 +128,52 @@ Session start(const Conninfo& where, const Endpoint& endpoint, const ConnectOpti
   }
   keywords.push_back(nullptr);
   texts.push_back(nullptr);
-  return {PQconnectStartParams(keywords.data(), texts.data(), 0), &PQfinish};
-}
-
-void ignore_notice(void*, const PGresult*) {}
-
-/// Drives one attempt to its end. Throws PgError.
-Session attempt(const Conninfo& where, const Endpoint& endpoint, Deadline deadline,
-                const ConnectOptions& options) {
-  const auto began = SteadyClock::now();
-  Session session = start(where, endpoint, options);
+  Session session(PQconnectStartParams(keywords.data(), texts.data(), 0), &PQfinish);
   if (!session) throw PgError(Failure::unreachable, "", "out of memory while connecting");
-  const auto shown = where.with("host", endpoint.host).with("port", endpoint.port);
   PQsetNoticeReceiver(session.get(), ignore_notice, nullptr);
   // A failed start-up carries its SQLSTATE only in the text, and only at this verbosity.
   PQsetErrorVerbosity(session.get(), PQERRORS_VERBOSE);
   if (PQstatus(session.get()) == CONNECTION_BAD) {
     throw describe_connect_failure(shown, PQerrorMessage(session.get()));
   }
+  return session;
+}
+
+/// The first session that a host answers, be it with a refusal; null at the deadline. The kernel
+/// repeats a SYN that got no answer after 1, 3, 7, 15 seconds, and so may notice only long after
+/// the network is back. So one more is sent every kRedialPause, by a session of its own, and the
+/// older ones are listened for as well: a round trip may take kDialsMax pauses.
+template <typename Start>
+Session dial(const Start& start_one, Deadline deadline, const StopFlag* stop) {
+  std::deque<Session> dials;
+  do {
+    if (dials.size() == kDialsMax) dials.pop_front();
+    dials.push_back(start_one());
+    std::vector<int> sockets;
+    for (const auto& each : dials) sockets.push_back(PQsocket(each.get()));
+    const auto found = wait_ready_one(sockets, POLLOUT, deadline.within(kRedialPause), stop);
+    if (found.ready == Ready::stopped) throw_stopped();
+    if (found.ready == Ready::yes) return std::move(dials[found.index]);
+  } while (!deadline.expired());
+  return {nullptr, &PQfinish};
+}
+
+/// Drives one attempt to its end. Throws PgError.
+Session attempt(const Conninfo& where, const Endpoint& endpoint, Deadline deadline,
+                const ConnectOptions& options) {
+  const auto began = SteadyClock::now();
+  const auto shown = where.with("host", endpoint.host).with("port", endpoint.port);
+  const auto no_answer = [&] {
+    const auto waited =
+        std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
+    return PgError(Failure::unreachable, "",
+                   fmt::format("cannot connect to {}: no answer within {}", shown.display(),
+                               format_duration(waited)),
+                   "The host is down, a firewall drops the packets, or the server hangs.");
+  };
+  Session session =
+      dial([&] { return start(where, shown, endpoint, options); }, deadline, options.stop);
+  if (!session) throw no_answer();
   auto polling = PGRES_POLLING_WRITING;
   while (polling != PGRES_POLLING_OK) {
     if (polling == PGRES_POLLING_FAILED) {
@@ -138,14 +183,7 @@ Session attempt(const Conninfo& where, const Endpoint& endpoint, Deadline deadli
     // The socket may change between polls: ask for it every time.
     const auto ready = wait_ready(PQsocket(session.get()), events, deadline, options.stop);
     if (ready == Ready::stopped) throw_stopped();
-    if (ready == Ready::deadline) {
-      const auto waited =
-          std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - began);
-      throw PgError(Failure::unreachable, "",
-                    fmt::format("cannot connect to {}: no answer within {}", shown.display(),
-                                format_duration(waited)),
-                    "The host is down, a firewall drops the packets, or the server hangs.");
-    }
+    if (ready == Ready::deadline) throw no_answer();
     polling = PQconnectPoll(session.get());
   }
   PQsetErrorVerbosity(session.get(), PQERRORS_DEFAULT);
@@ -211,7 +249,7 @@ std::vector<Endpoint> resolve_endpoints(const Conninfo& where, Deadline deadline
     const auto address = item(given_addresses, i);
     const auto port = item(ports, i);
     const bool socket_folder = host.empty() || host[0] == '/' || host[0] == '@';
-    if (!address.empty() || socket_folder) {
+    if (!address.empty() || socket_folder || is_address(host)) {
       endpoints.push_back({host, address, port});
       continue;
     }

@@ -13,6 +13,9 @@
 namespace pantryd::pg {
 namespace {
 
+/// Cancels that hang while the network does leave room for names to be resolved.
+constexpr int kCancelsMax = kBoundedMax * 3 / 4;
+
 /// Also from the environment or a service file, which only libpq reads.
 std::string role_wanted_of(const Conninfo& where, PGconn* session) {
   constexpr std::string_view kKeyword = "target_session_attrs";
@@ -82,7 +85,7 @@ bool Connection::cancel_and_drain(Deadline deadline) noexcept {
       char reason[256] = {};
       PQcancel(cancel.get(), reason, sizeof reason);
     };
-    if (run_bounded(work, deadline, nullptr) != Ready::yes) return false;
+    if (run_bounded(work, deadline, nullptr, kCancelsMax) != Ready::yes) return false;
     for (;;) {
       while (PQisBusy(state_->session) != 0) {
         if (wait_ready(PQsocket(state_->session), POLLIN, deadline, nullptr) != Ready::yes) {
