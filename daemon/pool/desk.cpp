@@ -22,7 +22,7 @@ Ticket Desk::ask(Time now) {
     refuse(ticket, Refusal::shutting_down);
     return ticket;
   }
-  if (breaker_ != Breaker::closed && idle_.empty()) {
+  if (hopeless()) {
     refuse(ticket, down_refusal());
     return ticket;
   }
@@ -38,11 +38,10 @@ void Desk::check_failed(Ticket ticket, Id id, Time now) {
   const auto* const standing = connections_.find(id);
   if (standing == nullptr || !standing->in_use) return;
   suspect_since_ = now;
+  serves_on_ = false;
   close(id, CloseCause::broken);
   if (shutting_down_) {
     refuse(ticket, Refusal::shutting_down);
-  } else if (breaker_ != Breaker::closed && idle_.empty()) {
-    refuse(ticket, down_refusal());
   } else {
     wait(ticket);
   }
@@ -65,6 +64,8 @@ void Desk::connected(Id id, Time now) {
   // A good login is a good server, also one with a password that is out of date by now.
   breaker_ = Breaker::closed;
   failures_in_a_row_ = 0;
+  unreachable_in_a_row_ = 0;
+  serves_on_ = false;
   connect_after_.reset();
   last_failure_.reset();
   const auto lifetime = std::chrono::nanoseconds(policy_.lifetime);
@@ -80,15 +81,18 @@ void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
   ids_.free(id);
   last_failure_ = failure;
   ++failures_in_a_row_;
+  const bool unreachable = failure == ConnectFailure::unreachable;
+  unreachable_in_a_row_ = unreachable ? unreachable_in_a_row_ + 1 : 0;
   back_off(now);
-  const bool down = failure == ConnectFailure::unreachable &&
-                    (failures_in_a_row_ >= policy_.breaker_failures || breaker_ != Breaker::closed);
-  // Who is let in no more may still use what it has; without any, to wait is to wait for nothing.
+  const bool down = unreachable && unreachable_in_a_row_ >= policy_.breaker_failures;
+  // Who is let in no more may still use what it has.
   const bool shut_out = failure == ConnectFailure::authentication && connections_.empty();
-  if (down || shut_out) {
+  if (failure == ConnectFailure::too_many_clients) {
+    // It answers: its slots are waited for.
+    breaker_ = Breaker::closed;
+  } else if (down || shut_out) {
     breaker_ = Breaker::open;
     suspect_since_ = now;
-    refuse_all(down_refusal());
   } else if (breaker_ == Breaker::half_open) {
     breaker_ = Breaker::open;
   }
@@ -98,6 +102,7 @@ void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
 void Desk::give_back(Id id, bool reusable, Time now) {
   auto* const standing = connections_.find(id);
   if (standing == nullptr || !standing->in_use) return;
+  serves_on_ = reusable && failures_in_a_row_ > 0;
   if (!reusable) {
     suspect_since_ = now;
     close(id, CloseCause::broken);
@@ -163,6 +168,7 @@ Numbers Desk::numbers() const {
 void Desk::settle(Time now) {
   trim(now);
   serve(now);
+  if (hopeless()) refuse_all(down_refusal());
   refill(now);
 }
 
@@ -280,8 +286,10 @@ void Desk::begin_connect() {
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 void Desk::back_off(Time now) {
   const int doublings = std::min(failures_in_a_row_ - 1, 20);
+  const auto limit = last_failure_ == ConnectFailure::authentication ? policy_.login_backoff_max
+                                                                     : policy_.backoff_max;
   const auto longest = std::min<std::chrono::nanoseconds>(
-      policy_.backoff_max, std::chrono::nanoseconds(policy_.backoff_first) * (1LL << doublings));
+      limit, std::chrono::nanoseconds(policy_.backoff_first) * (1LL << doublings));
   connect_after_ =
       now + std::max<std::chrono::nanoseconds>(random_part(longest), std::chrono::milliseconds(1));
 }
@@ -292,6 +300,11 @@ void Desk::refuse(Ticket ticket, Refusal refusal) {
   action.ticket = ticket;
   action.refusal = refusal;
   actions_.push_back(action);
+}
+
+bool Desk::hopeless() const {
+  const bool wait_for_return = serves_on_ && !connections_.empty();
+  return breaker_ != Breaker::closed && idle_.empty() && !wait_for_return;
 }
 
 void Desk::close(Id id, CloseCause cause) {

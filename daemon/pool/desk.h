@@ -42,7 +42,8 @@ struct Action {
 ///  3. Grants go out in the order of the tickets; a ticket ends once: granted, refused, withdrawn.
 ///  4. While somebody waits, or fewer than size_min stand, and there is room, a connect is under
 ///     way, or next_tick() says when it will be (back-off), or the pool shuts down.
-///  5. While the breaker is open nobody waits, and at most one connect (the probe) is under way.
+///  5. While the breaker is open nobody waits, unless those in use serve on: one came back well
+///     since connects began to fail. No further connect begins while one (the probe) is under way.
 class Desk {
  public:
   Desk(Policy policy, std::uint64_t seed, Time now);
@@ -93,7 +94,6 @@ class Desk {
   void wait(Ticket ticket);
   bool stop_waiting(Ticket ticket);
   [[nodiscard]] std::size_t place_in_queue(Ticket ticket) const;
-  void refuse_all(Refusal refusal);
   void set_idle(Id id, Standing& standing, Time now);
   [[nodiscard]] bool something_unfit(Time now) const;
   void serve(Time now);
@@ -102,6 +102,8 @@ class Desk {
   void begin_connect();
   void back_off(Time now);
   void refuse(Ticket ticket, Refusal refusal);
+  void refuse_all(Refusal refusal);
+  [[nodiscard]] bool hopeless() const;  ///< to wait is to wait for nothing
   void close(Id id, CloseCause cause);
   [[nodiscard]] std::optional<CloseCause> unfit(const Standing& standing, Time now) const;
   [[nodiscard]] std::int32_t spoken_for() const;  ///< standing and being made
@@ -114,8 +116,10 @@ class Desk {
   bool shutting_down_ = false;
   Breaker breaker_ = Breaker::closed;
   std::int32_t failures_in_a_row_ = 0;
-  std::optional<Time> connect_after_;  ///< back-off
-  std::optional<Time> suspect_since_;  ///< idle since before: to be checked
+  std::int32_t unreachable_in_a_row_ = 0;  ///< the breaker counts these
+  bool serves_on_ = false;                 ///< see invariant 5
+  std::optional<Time> connect_after_;      ///< back-off
+  std::optional<Time> suspect_since_;      ///< idle since before: to be checked
   std::optional<ConnectFailure> last_failure_;
   Ticket last_ticket_ = 0;
   Ids ids_;

@@ -16,7 +16,10 @@ struct Policy {
   std::chrono::milliseconds lifetime{30 * 60'000};  ///< less a random tenth
   std::chrono::milliseconds check_after{30'000};    ///< idle for so long: proven before use
   std::chrono::milliseconds backoff_first{100};     ///< doubles, with full jitter
-  std::chrono::milliseconds backoff_max{10'000};
+  /// Also how late the pool may be to notice that the server is back: one connect a pause.
+  std::chrono::milliseconds backoff_max{500};
+  /// The same after a login that was refused: trying on may lock the account, and fills logs.
+  std::chrono::milliseconds login_backoff_max{10'000};
   std::int32_t breaker_failures = 3;  ///< failed connects in a row that open the breaker
 };
 

@@ -163,6 +163,64 @@ TEST_F(DeskTest, BackOffGrowsAndHasALimit) {
   EXPECT_GT(longest, 1500ms);
 }
 
+TEST_F(DeskTest, AServerThatIsBackIsNoticedSoonButARefusedLoginIsNotRepeatedOften) {
+  for (const auto failure : {ConnectFailure::unreachable, ConnectFailure::too_many_clients,
+                             ConnectFailure::authentication}) {
+    auto& desk = start({.size_min = 1});
+    auto longest = 0ns;
+    for (int i = 0; i < 200; ++i) {
+      desk.connect_failed(take(Kind::connect).at(0).id, failure, now_);
+      const auto next = *desk.next_tick();
+      longest = std::max<std::chrono::nanoseconds>(longest, next - now_);
+      now_ = next;
+      desk.tick(now_);
+    }
+    const bool login = failure == ConnectFailure::authentication;
+    EXPECT_LE(longest, login ? 10s : 500ms);
+    EXPECT_GT(longest, login ? 5s : 250ms);
+    (void)take(Kind::connect);
+  }
+}
+
+TEST_F(DeskTest, ConnectionsThatServeOnAreWaitedForWhileTheServerTakesNoNewOnes) {
+  auto& desk = start({.size_max = 3, .breaker_failures = 2});
+  const auto one = borrow();
+  const auto two = borrow();
+  (void)desk.ask(now_);
+  desk.connect_failed(take(Kind::connect).at(0).id, ConnectFailure::unreachable, now_);
+  desk.give_back(one.id, true, now_);
+  EXPECT_EQ(take(Kind::grant).size(), 1U) << "one serves on";
+  const auto waits = desk.ask(now_);
+  pass(1s);
+  desk.connect_failed(take(Kind::connect).at(0).id, ConnectFailure::unreachable, now_);
+  EXPECT_EQ(desk.breaker(), Breaker::open);
+  EXPECT_TRUE(take(Kind::refuse).empty());
+  desk.give_back(one.id, true, now_);
+  EXPECT_EQ(take(Kind::grant).at(0).ticket, waits);
+  // When one of them breaks, so may the others: from then on waiting is in vain.
+  const auto last = desk.ask(now_);
+  desk.give_back(two.id, false, now_);
+  const auto refusals = take(Kind::refuse);
+  ASSERT_EQ(refusals.size(), 1U);
+  EXPECT_EQ(refusals[0].ticket, last);
+  EXPECT_EQ(refusals[0].refusal, Refusal::server_down);
+  (void)desk.ask(now_);
+  EXPECT_EQ(take(Kind::refuse).size(), 1U);
+}
+
+TEST_F(DeskTest, AServerThatIsBackWithoutAFreeSlotIsNotDown) {
+  auto& desk = start({.size_max = 2, .breaker_failures = 1});
+  (void)desk.ask(now_);
+  desk.connect_failed(take(Kind::connect).at(0).id, ConnectFailure::unreachable, now_);
+  EXPECT_EQ(take(Kind::refuse).size(), 1U);
+  pass(1s);
+  desk.connect_failed(take(Kind::connect).at(0).id, ConnectFailure::too_many_clients, now_);
+  EXPECT_EQ(desk.breaker(), Breaker::closed);
+  const auto waits = desk.ask(now_);
+  EXPECT_TRUE(take(Kind::refuse).empty());
+  EXPECT_EQ(desk.leave(waits), Refusal::too_many_clients);
+}
+
 TEST_F(DeskTest, WhatIsIdleBeyondMinLeavesAndWhatIsOldLeavesAtDifferentTimes) {
   auto& desk = start(
       {.size_min = 2, .size_max = 8, .connects_max = 8, .idle_timeout = 30s, .lifetime = 1000s});
@@ -321,11 +379,13 @@ class Model {
     const auto [id, grant] = *held;
     in_use_.erase(held);
     if (grant.check && below(3) == 0) {
+      serves_on_ = false;
       waiting_.insert(grant.ticket);
       closing_.insert(id);
       return desk_.check_failed(grant.ticket, id, now_);
     }
     const bool reusable = server_up_ ? below(20) > 0 : below(2) > 0;
+    serves_on_ = reusable && failing_;
     if (reusable) {
       idle_.push_back(id);
     } else {
@@ -341,8 +401,10 @@ class Model {
     connecting_.erase(id);
     if (server_up_ ? below(30) > 0 : below(30) == 0) {
       idle_.push_back(id);
+      failing_ = serves_on_ = false;
       return desk_.connected(id, now_);
     }
+    failing_ = true;
     static constexpr ConnectFailure kFailures[] = {
         ConnectFailure::unreachable, ConnectFailure::unreachable, ConnectFailure::too_many_clients,
         ConnectFailure::authentication};
@@ -415,7 +477,7 @@ class Model {
       ASSERT_GT(*desk_.next_tick(), now_);
     }
     if (desk_.breaker() != Breaker::closed) {
-      ASSERT_TRUE(waiting_.empty());
+      ASSERT_TRUE(waiting_.empty() || (serves_on_ && !in_use_.empty()));
       ASSERT_LE(connecting_.size(), 12U);
     }
   }
@@ -425,6 +487,8 @@ class Model {
   Policy policy_{.size_min = 1, .size_max = 6, .waiters_max = 20};
   Desk desk_;
   bool server_up_ = true;
+  bool failing_ = false;
+  bool serves_on_ = false;
   Ticket newest_ = 0;
   std::set<Ticket> waiting_;
   std::vector<Id> idle_;
