@@ -7,6 +7,7 @@
 #include "pool/pool.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <atomic>
@@ -19,6 +20,7 @@
 
 #include "base/log.h"
 #include "base/units.h"
+#include "base/wait.h"
 #include "pool/borrowers.h"
 #include "pool/by_id.h"
 #include "pool/desk.h"
@@ -59,6 +61,11 @@ pool::ConnectFailure kind_of(pg::Failure failure) {
   if (failure == pg::Failure::refused) return pool::ConnectFailure::authentication;
   if (failure == pg::Failure::too_many) return pool::ConnectFailure::too_many_clients;
   return pool::ConnectFailure::unreachable;
+}
+
+/// Takes no time and asks nobody.
+bool stirs(const pg::Connection& connection) {
+  return wait_ready(connection.socket(), POLLIN, Deadline::in({}), nullptr) == Ready::yes;
 }
 
 std::string_view file_name(const char* path) {
@@ -126,7 +133,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
         lock.lock();
         refuse(self.answer.refusal, self.began());
       }
-      if (!self.answer.check) return {shared_from_this(), id, std::move(self.connection)};
+      // Bytes while idle are the end of the session, told by the server or by the kernel.
+      const bool lent = !self.answer.check;
+      if (lent && !stirs(*self.connection)) {
+        return {shared_from_this(), id, std::move(self.connection)};
+      }
       lock.lock();
       const auto limit = deadline.within(settings_.check_timeout);
       lock.unlock();
@@ -134,10 +145,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       if (!alive) self.connection.reset();
       lock.lock();
       if (alive) {
-        lend(id, self);
+        if (!lent) lend(id, self);
         lock.unlock();
         return {shared_from_this(), id, std::move(self.connection)};
       }
+      if (lent) (void)out_.take(id);
       self.start_over();
       desk_.check_failed(self.ticket, id, SteadyClock::now());
       answered = carry_out_for(self);
