@@ -4,6 +4,8 @@
 #include <libpq-fe.h>
 #include <poll.h>
 
+#include <atomic>
+
 #include "base/units.h"
 #include "base/wait.h"
 #include "pg/connect.h"
@@ -81,11 +83,13 @@ bool Connection::cancel_and_drain(Deadline deadline) noexcept {
   try {
     const std::shared_ptr<PGcancel> cancel(PQgetCancel(state_->session), &PQfreeCancel);
     if (!cancel) return false;
-    const auto work = [cancel] {
+    const auto sent = std::make_shared<std::atomic<bool>>(false);
+    const auto work = [cancel, sent] {
       char reason[256] = {};
-      PQcancel(cancel.get(), reason, sizeof reason);
+      *sent = PQcancel(cancel.get(), reason, sizeof reason) != 0;
     };
     if (run_bounded(work, deadline, nullptr, kCancelsMax) != Ready::yes) return false;
+    if (!*sent) return false;  // the statement runs on: there is nothing to wait for
     for (;;) {
       while (PQisBusy(state_->session) != 0) {
         if (wait_ready(PQsocket(state_->session), POLLIN, deadline, nullptr) != Ready::yes) {
