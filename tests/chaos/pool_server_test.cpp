@@ -196,12 +196,11 @@ TEST_F(PoolServerTest, ARoleThatMayLogInNoMoreKeepsWhatItHasAndIsRefusedByNameAf
 /// The last one: nothing brings the shared sandbox's first primary back.
 TEST_F(PoolServerTest, XAfterAFailoverThePromotedStandbyIsFoundAndWrittenTo) {
   auto& sandbox = shared_sandbox();
-  admin().exec("CREATE TABLE IF NOT EXISTS receipt (id int); ", patience());
-  admin().exec("GRANT INSERT ON receipt TO till", patience());
   const auto where = till_at(sandbox.port())
                          .with("host", "127.0.0.1,127.0.0.1")
                          .with("port", fmt::format("{},{}", sandbox.port(), sandbox.port() + 1))
                          .with("target_session_attrs", "read-write");
+  admin().exec_script("CREATE TABLE receipt (id int); GRANT INSERT ON receipt TO till", patience());
   PoolSettings settings;
   settings.policy.size_min = settings.policy.size_max = 3;
   auto& pool = start(where, settings);
