@@ -49,6 +49,12 @@ class PoolGateTest : public testing::Test {
     std::this_thread::sleep_for(lasts);
     crowd.print(name);
     (void)expect_back(pool, where_, name, [&] { gate_.clear(); });
+    // And stays: twice as many callers as connections, and nobody is sent away.
+    EXPECT_TRUE(within(
+        kPatience, [&] { return pool.statistics().breaker == pool::Breaker::closed; }, 5ms));
+    (void)crowd.take();
+    std::this_thread::sleep_for(300ms);
+    for (const auto& [what, seen] : crowd.take()) EXPECT_NE(what, "server_down") << seen.first;
     EXPECT_EQ(unaccounted(pool.statistics()), 0);
   }
 
