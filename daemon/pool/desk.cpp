@@ -286,8 +286,9 @@ void Desk::begin_connect() {
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 void Desk::back_off(Time now) {
   const int doublings = std::min(failures_in_a_row_ - 1, 20);
-  const auto limit = last_failure_ == ConnectFailure::authentication ? policy_.login_backoff_max
-                                                                     : policy_.backoff_max;
+  const auto limit = last_failure_ == ConnectFailure::authentication
+                         ? std::max(policy_.login_backoff_max, policy_.backoff_max)
+                         : policy_.backoff_max;
   const auto longest = std::min<std::chrono::nanoseconds>(
       limit, std::chrono::nanoseconds(policy_.backoff_first) * (1LL << doublings));
   connect_after_ =

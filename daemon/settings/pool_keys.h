@@ -29,7 +29,7 @@ struct PoolKeys {
   Milliseconds check_after{30'000};
   Milliseconds check_timeout{1'000};
   Milliseconds backoff_first{100};
-  Milliseconds backoff_max{10'000};
+  Milliseconds backoff_max{500};
   std::int32_t breaker_failures = 3;
   Milliseconds leak_after{30'000};
   pg::Reset reset = pg::Reset::tracked;

@@ -161,6 +161,11 @@ class Crowd {
   std::vector<std::thread> threads_;
 };
 
+inline std::int64_t create_failures(const PoolStatistics& numbers) {
+  const auto& all = numbers.create_failures_total;
+  return std::accumulate(all.begin(), all.end(), std::int64_t{0});
+}
+
 /// Connections made and not closed, as the pool counts them, minus those it says stand. Always 0.
 inline std::int64_t unaccounted(const PoolStatistics& numbers) {
   const auto closed =
