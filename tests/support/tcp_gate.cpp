@@ -1,8 +1,8 @@
 // Invariants, all under mutex_, which the thread gives up only inside poll(2):
 //   listener_ is open unless the door is closed; in a hole its queue is full of fillers_;
 //   every socket is non-blocking; a link is in links_ exactly while both of its sides may be open;
-//   what poll(2) told is thrown away when changes_ moved meanwhile, because a descriptor in it may
-//   be closed by now, or be another one.
+//   no descriptor is closed while the thread is in poll(2): the kernel would keep a polled socket,
+//   listening and unreset, until poll(2) returns.
 #include "tests/support/tcp_gate.h"
 
 #include <arpa/inet.h>
@@ -85,6 +85,25 @@ bool would_block() {
 
 }  // namespace
 
+class TcpGate::Change {
+ public:
+  explicit Change(TcpGate& gate) : gate_(gate), lock_(gate.mutex_) {
+    ++gate_.changing_;
+    ::eventfd_write(gate_.wake_, 1);
+    gate_.turn_.wait(lock_, [&] { return !gate_.polling_; });
+  }
+  ~Change() {
+    --gate_.changing_;
+    gate_.turn_.notify_all();
+  }
+  Change(const Change&) = delete;
+  Change& operator=(const Change&) = delete;
+
+ private:
+  TcpGate& gate_;
+  std::unique_lock<std::mutex> lock_;
+};
+
 TcpGate::TcpGate(std::uint16_t server_port, GateLimits limits)
     : server_port_(server_port), limits_(limits) {
   reserved_ = bound_socket(0);
@@ -104,8 +123,7 @@ TcpGate::~TcpGate() {
 }
 
 void TcpGate::set(GateFault fault, GateReach reach) {
-  const std::lock_guard lock(mutex_);
-  ++changes_;
+  const Change change(*this);
   auto movement = Movement::pass;
   if (fault == GateFault::trickle) movement = Movement::trickle;
   if (fault == GateFault::stall || fault == GateFault::black_hole) movement = Movement::stall;
@@ -121,15 +139,12 @@ void TcpGate::set(GateFault fault, GateReach reach) {
                                                  : Door::open);
   }
   new_tick();
-  ::eventfd_write(wake_, 1);
 }
 
 void TcpGate::cut() {
-  const std::lock_guard lock(mutex_);
-  ++changes_;
+  const Change change(*this);
   if (door_ == Door::open) accept_all();
   reset_all();
-  ::eventfd_write(wake_, 1);
 }
 
 GateCounts TcpGate::counts() const {
@@ -146,17 +161,19 @@ void TcpGate::run() {
     const bool trickles = std::any_of(links_.begin(), links_.end(), [](const Link& link) {
       return link.movement == Movement::trickle;
     });
-    const auto changes = changes_;
     const int wait_ms = trickles ? static_cast<int>(tick_.remaining().count()) : kRestMs;
+    polling_ = true;
     lock.unlock();
     ::poll(polled.data(), polled.size(), wait_ms);
     lock.lock();
+    polling_ = false;
     eventfd_t ignored = 0;
     ::eventfd_read(wake_, &ignored);
     if (tick_.expired()) new_tick();
-    if (changes != changes_) continue;
     carry(polled);
     if (door_ == Door::open) accept_all();
+    turn_.notify_all();
+    turn_.wait(lock, [&] { return changing_ == 0; });
   }
 }
 

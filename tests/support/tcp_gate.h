@@ -4,6 +4,7 @@
 
 #include <poll.h>
 
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -82,6 +83,8 @@ class TcpGate {
     Flow down;
   };
 
+  class Change;  ///< of descriptors: holds the mutex, with the thread outside of poll(2)
+
   void run();
   void open_listener(int backlog);
   void change_door(Door door);
@@ -101,13 +104,15 @@ class TcpGate {
   std::uint16_t port_ = 0;
   StopFlag stop_;
   mutable std::mutex mutex_;
+  std::condition_variable turn_;
+  bool polling_ = false;
+  int changing_ = 0;   ///< who wants a Change: the thread does not poll again before they had it
   int reserved_ = -1;  ///< bound and never listening: nobody else gets the port
   int listener_ = -1;
   int wake_ = -1;
   std::vector<int> fillers_;
   Door door_ = Door::open;
   Movement fresh_ = Movement::pass;
-  std::uint64_t changes_ = 0;
   Deadline tick_ = Deadline::in(kGateTick);
   std::list<Link> links_;
   GateCounts counts_;

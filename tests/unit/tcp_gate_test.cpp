@@ -188,6 +188,17 @@ TEST_F(GateTest, AClosedGateRefusesAndOpensAgainOnItsPort) {
   EXPECT_EQ(accepted().hear(2), "on");
 }
 
+/// A listener that its thread still polls would be one still, and keep the port.
+TEST_F(GateTest, AFaultIsInPlaceWhenTheCallReturnsHoweverFastTheyFollow) {
+  for (int i = 0; i < 200; ++i) {
+    gate_->set(i % 2 == 0 ? GateFault::refuse : GateFault::black_hole);
+    gate_->clear();
+  }
+  auto near = client();
+  near.say("on");
+  EXPECT_EQ(accepted().hear(2), "on");
+}
+
 TEST_F(GateTest, ATrickleMovesAFewBytesATick) {
   auto near = client();
   auto far = accepted();
