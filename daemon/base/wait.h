@@ -29,7 +29,7 @@ struct ReadyOne {
 /// left behind to finish alone, so `work` must own all that it touches. At most kBoundedMax such
 /// threads are there at a time, and `work` is not started, and the answer is `deadline`, when there
 /// are `threads_max` already: what can be done without must leave room for what cannot.
-inline constexpr int kBoundedMax = 32;
+inline constexpr int kBoundedMax = 256;
 [[nodiscard]] Ready run_bounded(std::function<void()> work, Deadline deadline, const StopFlag* stop,
                                 int threads_max = kBoundedMax);
 
