@@ -1,0 +1,330 @@
+// Every query of every probe on every supported major, primary and standby: as a role that is only
+// a member of pg_monitor, and as one that is nothing.
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <unistd.h>
+
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pg/connection.h"
+#include "pg/sqlstate.h"
+#include "probes/engine/run.h"
+#include "tests/support/shared_sandbox.h"
+#include "tests/support/within.h"
+
+namespace pantryd {
+namespace {
+
+namespace fs = std::filesystem;
+using probes::ProbeSpec;
+using probes::QuerySpec;
+using std::chrono::seconds;
+using testing_support::scratch_dir;
+using testing_support::within;
+
+constexpr const char* kDatabase = "zion_grocery_db";
+constexpr auto kLimit = seconds(60);
+
+/// What a server may hold that a probe must not stumble over: partitions, foreign names, a logical
+/// slot, a subscription that does not run, a prepared transaction, an index that is not valid.
+constexpr const char* kContent = R"(
+  CREATE ROLE monitor LOGIN PASSWORD 'm';
+  GRANT pg_monitor TO monitor;
+  CREATE ROLE nobody_much LOGIN PASSWORD 'm';
+  CREATE EXTENSION pg_buffercache;
+  CREATE SCHEMA "odd ""name""";
+  CREATE TABLE "odd ""name"""."Table 1" (id serial PRIMARY KEY, b text, c numeric(9, 2)[]);
+  INSERT INTO "odd ""name"""."Table 1" (b) SELECT repeat('x', 40) FROM generate_series(1, 500);
+  CREATE TABLE narrow (id int PRIMARY KEY, n int);
+  CREATE SEQUENCE wide AS bigint OWNED BY narrow.id;
+  ALTER TABLE narrow ALTER id SET DEFAULT nextval('wide');
+  SELECT setval('wide', 2000000000);
+  INSERT INTO narrow DEFAULT VALUES;
+  CREATE TABLE alone (id int GENERATED ALWAYS AS IDENTITY, small smallserial);
+  CREATE TABLE parted (k int, at timestamptz) PARTITION BY RANGE (k);
+  CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (10);
+  CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (10) TO (20);
+  CREATE INDEX parted_k ON parted (k);
+  INSERT INTO parted SELECT n % 20, now() FROM generate_series(1, 200) n;
+  CREATE INDEX narrow_n ON narrow (n);
+  CREATE INDEX narrow_n_again ON narrow (n);
+  UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'narrow_n_again'::regclass;
+  CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM narrow;
+  CREATE UNLOGGED TABLE fleeting (a int);
+  CREATE PUBLICATION changes FOR TABLE narrow;
+  CREATE SUBSCRIPTION copies CONNECTION 'host=127.0.0.1 port=1 dbname=none' PUBLICATION changes
+    WITH (connect = false, slot_name = NONE);
+  ANALYZE)";
+
+struct Server {
+  pg::Conninfo where;
+  bool is_standby = false;
+};
+
+/// A primary and a standby of one major. Everything of it is gone with it.
+class Pair {
+ public:
+  explicit Pair(int major) : sandbox_(Sandbox::up(options(major))) {
+    auto owner = pg::Connection::connect(sandbox_.primary(), Deadline::in(kLimit));
+    for (const char* setting :
+         {"wal_level = logical", "max_prepared_transactions = 4", "autovacuum = off"}) {
+      owner.exec(fmt::format("ALTER SYSTEM SET {}", setting), Deadline::in(kLimit));
+    }
+    sandbox_.stop_primary();
+    clone();
+    sandbox_.start_primary();
+    sandbox_.start_standby();
+    fill();
+  }
+  ~Pair() { sandbox_.stop_standby(); }
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
+
+  [[nodiscard]] pg::Conninfo owner() const { return sandbox_.primary(); }
+  [[nodiscard]] std::vector<Server> servers() const {
+    return {{sandbox_.primary(), false}, {sandbox_.standby(), true}};
+  }
+
+ private:
+  static SandboxOptions options(int major) {
+    SandboxOptions out;
+    out.dir = scratch_dir() / fmt::format("server-{}", major);
+    out.bin_dir = binaries(major);
+    out.standby = false;  // made by hand: these servers come without pg_basebackup
+    out.backups = false;
+    out.tied_to_us = true;
+    return out;
+  }
+
+  /// As root servers run as another user, who may not be able to look into the build folder.
+  static fs::path binaries(int major) {
+    const auto installed = fs::path(SERVERS_DIR) / std::to_string(major);
+    if (!fs::exists(installed / "bin/postgres")) {
+      throw Error(ExitCode::failed, fmt::format("there is no server in {}", installed.string()),
+                  "Run: ctest -R servers.install");
+    }
+    ChildSpec probe;
+    probe.argv = {"test", "-x", (installed / "bin/postgres").string()};
+    probe.cwd = "/";
+    probe.run_as = server_user();
+    if (run_child(probe, Deadline::in(kLimit)).ok()) return installed / "bin";
+    const auto copy = scratch_dir() / fmt::format("binaries-{}", major);
+    if (!fs::exists(copy)) {
+      fs::copy(installed, copy, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    }
+    return copy / "bin";
+  }
+
+  void as_server(const std::string& script) const {
+    ChildSpec spec;
+    spec.argv = {"sh", "-euc", script};
+    spec.cwd = sandbox_.dir();
+    spec.run_as = server_user();
+    const auto result = run_child(spec, Deadline::in(kLimit));
+    if (!result.ok()) throw Error(ExitCode::failed, result.tail());
+  }
+
+  /// A standby is a copy of the stopped primary that is told to follow it.
+  void clone() const {
+    const auto upstream = sandbox_.primary().with("dbname", "").with("application_name", "standby");
+    as_server("rmdir standby; cp -a primary standby; touch standby/standby.signal");
+    as_server(fmt::format(R"(cat >> standby/sandbox.conf <<'TEXT'
+port = {}
+archive_mode = off
+primary_conninfo = '{}'
+TEXT)",
+                          sandbox_.port() + 1,
+                          upstream.reveal().find('\'') == std::string::npos
+                              ? upstream.reveal()
+                              : throw Error(ExitCode::failed, "a quote")));
+  }
+
+  void fill() const {
+    auto owner = pg::Connection::connect(sandbox_.primary(), Deadline::in(kLimit));
+    owner.exec_script(kContent, Deadline::in(kLimit));
+    owner.exec("SELECT pg_create_logical_replication_slot('logical', 'pgoutput')",
+               Deadline::in(kLimit));
+    owner.exec_script("BEGIN; INSERT INTO fleeting VALUES (1); PREPARE TRANSACTION 'left'",
+                      Deadline::in(kLimit));
+    auto standby = pg::Connection::connect(sandbox_.standby(), Deadline::in(kLimit));
+    const bool caught_up = within(kLimit, [&] {
+      return !standby.exec("SELECT FROM pg_subscription", Deadline::in(kLimit)).empty();
+    });
+    if (!caught_up) throw Error(ExitCode::failed, "the standby does not follow");
+  }
+
+  Sandbox sandbox_;
+};
+
+pg::Connection connect_as(const Server& server, const std::string& user) {
+  pg::ConnectOptions options;
+  options.settings = {{"statement_timeout", "5s"},
+                      {"lock_timeout", "100ms"},
+                      {"default_transaction_read_only", "on"}};
+  return pg::Connection::connect(
+      server.where.with("passfile", "").with("user", user).with("password", "m"),
+      Deadline::in(kLimit), options);
+}
+
+pg::Params bound(const QuerySpec& query) {
+  const probes::ProbeParameters parameters;
+  pg::Params out;
+  for (const auto& name : query.parameters) out.add(parameters.value(name));
+  return out;
+}
+
+enum class Kind { number, numbers, text };
+
+/// What the probe file says its answer holds.
+std::vector<std::pair<std::string, Kind>> declared_columns(const QuerySpec& query) {
+  std::vector<std::pair<std::string, Kind>> out;
+  for (const auto& label : query.labels) out.emplace_back(label, Kind::text);
+  if (!query.skipped.empty()) out.emplace_back(query.skipped, Kind::number);
+  if (query.bound) {
+    for (const auto& column : query.bound->by) out.emplace_back(column, Kind::number);
+  }
+  for (const auto& metric : query.metrics) {
+    const bool histogram = metric.metric->type == probes::MetricType::histogram;
+    out.emplace_back(metric.column, histogram ? Kind::numbers : Kind::number);
+    if (!histogram) continue;
+    out.emplace_back(metric.column + "_bucket", Kind::numbers);
+    out.emplace_back(metric.column + "_sum", Kind::number);
+    out.emplace_back(metric.column + "_count", Kind::number);
+  }
+  return out;
+}
+
+const std::set<std::string>& types_of(Kind kind) {
+  static const std::set<std::string> numbers{"smallint", "integer", "bigint",
+                                             "numeric",  "real",    "double precision"};
+  static const std::set<std::string> arrays{"bigint[]", "double precision[]"};
+  static const std::set<std::string> texts{"text", "name", "character varying"};
+  return kind == Kind::number ? numbers : (kind == Kind::numbers ? arrays : texts);
+}
+
+/// pg_typeof tells the type of a column even when there is no row.
+void expect_types(pg::Connection& connection, const QuerySpec& query, const std::string& sql) {
+  const auto columns = declared_columns(query);
+  std::string list;
+  for (const auto& [name, kind] : columns) {
+    list += fmt::format("{}pg_typeof(q.{})::text", list.empty() ? "" : ", ",
+                        connection.quote_identifier(name));
+  }
+  const auto types = connection.exec(
+      fmt::format("SELECT {} FROM (SELECT 1) one LEFT JOIN ({}) q ON true LIMIT 1", list, sql),
+      bound(query), Deadline::in(kLimit));
+  for (std::size_t i = 0; i < columns.size(); ++i) {
+    const auto type = std::string(types.text(0, static_cast<int>(i)));
+    EXPECT_EQ(types_of(columns[i].second).count(type), 1U) << columns[i].first << " is " << type;
+  }
+}
+
+/// Two rows with the same labels would be one series with two values.
+void expect_series_once(const QuerySpec& query, const pg::Result& answer) {
+  std::set<std::vector<std::string>> seen;
+  for (int row = 0; row < answer.rows(); ++row) {
+    std::vector<std::string> labels;
+    for (const auto& label : query.labels) {
+      labels.emplace_back(answer.text(row, answer.column(label)));
+      EXPECT_FALSE(answer.is_null(row, answer.column(label))) << label << " is NULL";
+    }
+    EXPECT_TRUE(seen.insert(labels).second) << "twice: " << testing::PrintToString(labels);
+  }
+}
+
+void expect_values(const QuerySpec& query, const pg::Result& answer) {
+  for (const auto& metric : query.metrics) {
+    if (metric.metric->type == probes::MetricType::histogram) continue;
+    for (int row = 0; row < answer.rows(); ++row) {
+      const auto value = answer.maybe_f64(row, answer.column(metric.column));
+      EXPECT_FALSE(value && *value != *value) << metric.metric->name << " is not a number";
+    }
+  }
+}
+
+/// Calls `run` for each query that the engine would run on this server.
+template <typename Run>
+void for_each_query(pg::Connection& connection, Run run) {
+  const auto facts = probes::read_facts(connection, Deadline::in(kLimit));
+  int queries = 0;
+  for (const auto& spec : probes::embedded_probes()) {
+    if (!spec.relation.empty() || !probes::applies(spec, facts)) continue;
+    for (std::size_t i = 0; i < spec.queries.size(); ++i) {
+      const auto* sql = spec.queries[i].for_major(facts.major());
+      if (sql == nullptr) continue;
+      SCOPED_TRACE(fmt::format("probe {}, query {}, PostgreSQL {}, {}", spec.name, i + 1,
+                               facts.major(), facts.is_standby ? "standby" : "primary"));
+      run(spec.queries[i], sql->text);
+      ++queries;
+    }
+  }
+  EXPECT_GT(queries, 10);
+}
+
+class ProbesMatrixTest : public testing::TestWithParam<int> {};
+
+void expect_all_well(const Server& server) {
+  auto connection = connect_as(server, "monitor");
+  for_each_query(connection, [&](const QuerySpec& query, const std::string& sql) {
+    try {
+      const auto answer = connection.exec(sql, bound(query), Deadline::in(kLimit));
+      for (const auto& [name, kind] : declared_columns(query)) {
+        ASSERT_GE(answer.column(name), 0) << "no column " << name;
+      }
+      expect_series_once(query, answer);
+      expect_values(query, answer);
+      expect_types(connection, query, sql);
+    } catch (const Error& error) {
+      ADD_FAILURE() << error.what();
+    }
+  });
+}
+
+void expect_only_refusals(const Server& server) {
+  auto connection = connect_as(server, "nobody_much");
+  for_each_query(connection, [&](const QuerySpec& query, const std::string& sql) {
+    try {
+      (void)connection.exec(sql, bound(query), Deadline::in(kLimit));
+    } catch (const pg::PgError& error) {
+      EXPECT_EQ(error.sqlstate(), pg::sqlstate::kInsufficientPrivilege) << error.what();
+    }
+  });
+}
+
+/// Locks that DDL holds, and one that it waits for: no probe may run into them.
+void expect_all_well_beside_locks(const Pair& pair) {
+  auto holder = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
+  auto reader = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
+  auto waiter = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
+  holder.exec("BEGIN", Deadline::in(kLimit));
+  holder.exec("LOCK TABLE narrow, parted IN ACCESS EXCLUSIVE MODE", Deadline::in(kLimit));
+  holder.exec("REINDEX INDEX \"odd \"\"name\"\"\".\"Table 1_pkey\"", Deadline::in(kLimit));
+  reader.exec("BEGIN", Deadline::in(kLimit));
+  reader.exec("SELECT FROM alone", Deadline::in(kLimit));
+  waiter.send("ALTER TABLE alone ADD more int", {});
+  (void)waiter.flush();
+  ASSERT_TRUE(within(kLimit, [&] {
+    return !reader.exec("SELECT FROM pg_locks WHERE NOT granted", Deadline::in(kLimit)).empty();
+  }));
+  const auto servers = pair.servers();
+  expect_all_well(servers.front());
+  reader.exec("ROLLBACK", Deadline::in(kLimit));
+  holder.exec("ROLLBACK", Deadline::in(kLimit));
+}
+
+TEST_P(ProbesMatrixTest, EveryQueryAnswersWithWhatItsProbeDeclares) {
+  const Pair pair(GetParam());
+  for (const auto& server : pair.servers()) {
+    expect_all_well(server);
+    expect_only_refusals(server);
+  }
+  expect_all_well_beside_locks(pair);
+}
+
+INSTANTIATE_TEST_SUITE_P(Majors, ProbesMatrixTest, testing::Values(14, 15, 16, 17, 18),
+                         [](const auto& major) { return fmt::format("{}", major.param); });
+
+}  // namespace
+}  // namespace pantryd
