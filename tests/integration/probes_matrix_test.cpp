@@ -32,6 +32,8 @@ constexpr auto kLimit = seconds(60);
 constexpr const char* kContent = R"(
   CREATE ROLE monitor LOGIN PASSWORD 'm';
   GRANT pg_monitor TO monitor;
+  CREATE ROLE reader LOGIN PASSWORD 'm';
+  GRANT pg_monitor, pg_read_all_data TO reader;
   CREATE ROLE nobody_much LOGIN PASSWORD 'm';
   CREATE EXTENSION pg_buffercache;
   CREATE SCHEMA "odd ""name""";
@@ -51,6 +53,7 @@ constexpr const char* kContent = R"(
   CREATE INDEX narrow_n ON narrow (n);
   CREATE INDEX narrow_n_again ON narrow (n);
   UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'narrow_n_again'::regclass;
+  CREATE INDEX narrow_n_third ON narrow (n);
   CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM narrow;
   CREATE UNLOGGED TABLE fleeting (a int);
   CREATE PUBLICATION changes FOR TABLE narrow;
@@ -265,8 +268,8 @@ void for_each_query(pg::Connection& connection, Run run) {
 
 class ProbesMatrixTest : public testing::TestWithParam<int> {};
 
-void expect_all_well(const Server& server) {
-  auto connection = connect_as(server, "monitor");
+void expect_all_well(const Server& server, const std::string& user) {
+  auto connection = connect_as(server, user);
   for_each_query(connection, [&](const QuerySpec& query, const std::string& sql) {
     try {
       const auto answer = connection.exec(sql, bound(query), Deadline::in(kLimit));
@@ -293,33 +296,109 @@ void expect_only_refusals(const Server& server) {
   });
 }
 
+/// The largest value of a metric among the rows that have this label; nullopt when there is none.
+std::optional<double> value_of(pg::Connection& connection, const std::string& metric,
+                               const std::string& label = "", const std::string& text = "") {
+  std::optional<double> out;
+  const int major = connection.server_version() / 10'000;
+  for (const auto& spec : probes::embedded_probes()) {
+    for (const auto& query : spec.queries) {
+      for (const auto& each : query.metrics) {
+        if (each.metric->name != metric || query.for_major(major) == nullptr) continue;
+        const auto answer =
+            connection.exec(query.for_major(major)->text, bound(query), Deadline::in(kLimit));
+        for (int row = 0; row < answer.rows(); ++row) {
+          if (!label.empty() && answer.text(row, answer.column(label)) != text) continue;
+          const auto value = answer.maybe_f64(row, answer.column(each.column));
+          if (value && (!out || *value > *out)) out = value;
+        }
+      }
+    }
+  }
+  return out;
+}
+
+int skipped_by(pg::Connection& connection, const std::string& probe) {
+  for (const auto& spec : probes::embedded_probes()) {
+    if (spec.name != probe) continue;
+    const auto& query = spec.queries.front();
+    const auto answer = connection.exec(query.sql.front().text, Deadline::in(kLimit));
+    return static_cast<int>(answer.i64(0, answer.column(query.skipped)));
+  }
+  return -1;
+}
+
+/// What kContent has put there.
+void expect_what_is_there(const Pair& pair) {
+  auto reader = connect_as(pair.servers().front(), "reader");
+  const auto used = value_of(reader, "pantryd_sequence_used_ratio", "feeds", "narrow.id");
+  ASSERT_TRUE(used);
+  EXPECT_NEAR(*used, 2000000001.0 / 2147483647.0, 1e-9)
+      << "the column is narrower than its sequence";
+  EXPECT_EQ(value_of(reader, "pantryd_sequence_remaining", "feeds", "narrow.id"), 147483646);
+  EXPECT_EQ(value_of(reader, "pantryd_sequences_unreadable"), 0);
+  EXPECT_EQ(value_of(reader, "pantryd_indexes_invalid"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_indexes_duplicate"), 1);
+  EXPECT_GE(value_of(reader, "pantryd_indexes_unused"), 2);
+  EXPECT_EQ(value_of(reader, "pantryd_prepared_transactions"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_prepared_transactions_remaining"), 3);
+  EXPECT_EQ(value_of(reader, "pantryd_xmin_holders", "holder", "prepared transaction"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_xmin_holders", "name", "logical"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_subscription_enabled", "subname", "copies"), 0);
+  EXPECT_EQ(value_of(reader, "pantryd_ddl_waiting"), 0);
+  EXPECT_EQ(skipped_by(reader, "table_sizes"), 0);
+  EXPECT_GT(value_of(reader, "pg_stat_user_tables_table_size_bytes", "relname", "narrow"), 0);
+  auto monitor = connect_as(pair.servers().front(), "monitor");
+  EXPECT_GE(value_of(monitor, "pantryd_sequences_unreadable"), 3) << "what it cannot see, it says";
+}
+
 /// Locks that DDL holds, and one that it waits for: no probe may run into them.
 void expect_all_well_beside_locks(const Pair& pair) {
-  auto holder = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
-  auto reader = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
-  auto waiter = pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
-  holder.exec("BEGIN", Deadline::in(kLimit));
-  holder.exec("LOCK TABLE narrow, parted IN ACCESS EXCLUSIVE MODE", Deadline::in(kLimit));
-  holder.exec("REINDEX INDEX \"odd \"\"name\"\"\".\"Table 1_pkey\"", Deadline::in(kLimit));
-  reader.exec("BEGIN", Deadline::in(kLimit));
-  reader.exec("SELECT FROM alone", Deadline::in(kLimit));
+  const auto session = [&] { return pg::Connection::connect(pair.owner(), Deadline::in(kLimit)); };
+  auto holder = session();
+  auto user = session();
+  auto waiter = session();
+  auto behind = session();
+  holder.exec_script(R"(BEGIN; LOCK TABLE narrow, parted IN ACCESS EXCLUSIVE MODE;
+    REINDEX INDEX "odd ""name"""."Table 1_pkey"; ALTER SEQUENCE wide CACHE 2)",
+                     Deadline::in(kLimit));
+  user.exec_script("BEGIN; SELECT FROM alone", Deadline::in(kLimit));
+  const auto waiting = [&](int wanted) {
+    return within(kLimit, [&] {
+      const auto n =
+          user.exec("SELECT count(*) FROM pg_locks WHERE NOT granted", Deadline::in(kLimit))
+              .i64(0, 0);
+      return n == wanted;
+    });
+  };
   waiter.send("ALTER TABLE alone ADD more int", {});
   (void)waiter.flush();
-  ASSERT_TRUE(within(kLimit, [&] {
-    return !reader.exec("SELECT FROM pg_locks WHERE NOT granted", Deadline::in(kLimit)).empty();
-  }));
-  const auto servers = pair.servers();
-  expect_all_well(servers.front());
-  reader.exec("ROLLBACK", Deadline::in(kLimit));
+  ASSERT_TRUE(waiting(1));
+  behind.send("SELECT FROM alone", {});
+  (void)behind.flush();
+  ASSERT_TRUE(waiting(2));
+  for (const char* name : {"monitor", "reader"}) expect_all_well(pair.servers().front(), name);
+
+  auto reader = connect_as(pair.servers().front(), "reader");
+  EXPECT_EQ(value_of(reader, "pantryd_ddl_waiting"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_ddl_queue_behind"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_blocked_sessions"), 2);
+  EXPECT_EQ(value_of(reader, "pantryd_blocking_sessions"), 1);
+  EXPECT_EQ(value_of(reader, "pantryd_blocking_chain_depth"), 2);
+  EXPECT_EQ(skipped_by(reader, "table_sizes"), 6) << "narrow, three of parted, alone and Table 1";
+  EXPECT_EQ(skipped_by(reader, "sequences"), 1);
+  EXPECT_FALSE(value_of(reader, "pg_stat_user_tables_table_size_bytes", "relname", "narrow"));
+  user.exec("ROLLBACK", Deadline::in(kLimit));
   holder.exec("ROLLBACK", Deadline::in(kLimit));
 }
 
 TEST_P(ProbesMatrixTest, EveryQueryAnswersWithWhatItsProbeDeclares) {
   const Pair pair(GetParam());
   for (const auto& server : pair.servers()) {
-    expect_all_well(server);
+    expect_all_well(server, "monitor");
     expect_only_refusals(server);
   }
+  expect_what_is_there(pair);
   expect_all_well_beside_locks(pair);
 }
 
