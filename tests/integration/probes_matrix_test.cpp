@@ -2,29 +2,26 @@
 // a member of pg_monitor, and as one that is nothing.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
-#include <unistd.h>
 
 #include <set>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "pg/connection.h"
 #include "pg/sqlstate.h"
 #include "probes/engine/run.h"
-#include "tests/support/shared_sandbox.h"
+#include "tests/support/server_pair.h"
 #include "tests/support/within.h"
 
 namespace pantryd {
 namespace {
 
-namespace fs = std::filesystem;
 using probes::ProbeSpec;
 using probes::QuerySpec;
 using std::chrono::seconds;
-using testing_support::scratch_dir;
+using testing_support::Server;
+using testing_support::ServerPair;
 using testing_support::within;
 
-constexpr const char* kDatabase = "zion_grocery_db";
 constexpr auto kLimit = seconds(60);
 
 /// What a server may hold that a probe must not stumble over: partitions, foreign names, a logical
@@ -60,106 +57,6 @@ constexpr const char* kContent = R"(
   CREATE SUBSCRIPTION copies CONNECTION 'host=127.0.0.1 port=1 dbname=none' PUBLICATION changes
     WITH (connect = false, slot_name = NONE);
   ANALYZE)";
-
-struct Server {
-  pg::Conninfo where;
-  bool is_standby = false;
-};
-
-/// A primary and a standby of one major. Everything of it is gone with it.
-class Pair {
- public:
-  explicit Pair(int major) : sandbox_(Sandbox::up(options(major))) {
-    auto owner = pg::Connection::connect(sandbox_.primary(), Deadline::in(kLimit));
-    for (const char* setting :
-         {"wal_level = logical", "max_prepared_transactions = 4", "autovacuum = off"}) {
-      owner.exec(fmt::format("ALTER SYSTEM SET {}", setting), Deadline::in(kLimit));
-    }
-    sandbox_.stop_primary();
-    clone();
-    sandbox_.start_primary();
-    sandbox_.start_standby();
-    fill();
-  }
-  ~Pair() { sandbox_.stop_standby(); }
-  Pair(const Pair&) = delete;
-  Pair& operator=(const Pair&) = delete;
-
-  [[nodiscard]] pg::Conninfo owner() const { return sandbox_.primary(); }
-  [[nodiscard]] std::vector<Server> servers() const {
-    return {{sandbox_.primary(), false}, {sandbox_.standby(), true}};
-  }
-
- private:
-  static SandboxOptions options(int major) {
-    SandboxOptions out;
-    out.dir = scratch_dir() / fmt::format("server-{}", major);
-    out.bin_dir = binaries(major);
-    out.standby = false;  // made by hand: these servers come without pg_basebackup
-    out.backups = false;
-    out.tied_to_us = true;
-    return out;
-  }
-
-  /// As root servers run as another user, who may not be able to look into the build folder.
-  static fs::path binaries(int major) {
-    const auto installed = fs::path(SERVERS_DIR) / std::to_string(major);
-    if (!fs::exists(installed / "bin/postgres")) {
-      throw Error(ExitCode::failed, fmt::format("there is no server in {}", installed.string()),
-                  "Run: ctest -R servers.install");
-    }
-    ChildSpec probe;
-    probe.argv = {"test", "-x", (installed / "bin/postgres").string()};
-    probe.cwd = "/";
-    probe.run_as = server_user();
-    if (run_child(probe, Deadline::in(kLimit)).ok()) return installed / "bin";
-    const auto copy = scratch_dir() / fmt::format("binaries-{}", major);
-    if (!fs::exists(copy)) {
-      fs::copy(installed, copy, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
-    }
-    return copy / "bin";
-  }
-
-  void as_server(const std::string& script) const {
-    ChildSpec spec;
-    spec.argv = {"sh", "-euc", script};
-    spec.cwd = sandbox_.dir();
-    spec.run_as = server_user();
-    const auto result = run_child(spec, Deadline::in(kLimit));
-    if (!result.ok()) throw Error(ExitCode::failed, result.tail());
-  }
-
-  /// A standby is a copy of the stopped primary that is told to follow it.
-  void clone() const {
-    const auto upstream = sandbox_.primary().with("dbname", "").with("application_name", "standby");
-    as_server("rmdir standby; cp -a primary standby; touch standby/standby.signal");
-    as_server(fmt::format(R"(cat >> standby/sandbox.conf <<'TEXT'
-port = {}
-archive_mode = off
-primary_conninfo = '{}'
-TEXT)",
-                          sandbox_.port() + 1,
-                          upstream.reveal().find('\'') == std::string::npos
-                              ? upstream.reveal()
-                              : throw Error(ExitCode::failed, "a quote")));
-  }
-
-  void fill() const {
-    auto owner = pg::Connection::connect(sandbox_.primary(), Deadline::in(kLimit));
-    owner.exec_script(kContent, Deadline::in(kLimit));
-    owner.exec("SELECT pg_create_logical_replication_slot('logical', 'pgoutput')",
-               Deadline::in(kLimit));
-    owner.exec_script("BEGIN; INSERT INTO fleeting VALUES (1); PREPARE TRANSACTION 'left'",
-                      Deadline::in(kLimit));
-    auto standby = pg::Connection::connect(sandbox_.standby(), Deadline::in(kLimit));
-    const bool caught_up = within(kLimit, [&] {
-      return !standby.exec("SELECT FROM pg_subscription", Deadline::in(kLimit)).empty();
-    });
-    if (!caught_up) throw Error(ExitCode::failed, "the standby does not follow");
-  }
-
-  Sandbox sandbox_;
-};
 
 pg::Connection connect_as(const Server& server, const std::string& user) {
   pg::ConnectOptions options;
@@ -328,8 +225,41 @@ int skipped_by(pg::Connection& connection, const std::string& probe) {
   return -1;
 }
 
+pg::Connection session_of(const ServerPair& pair) {
+  return pg::Connection::connect(pair.owner(), Deadline::in(kLimit));
+}
+
+/// Commands that take long, made to wait: an index for a prepared transaction, a VACUUM for a page
+/// that a cursor holds. And a sort that does not fit into memory.
+void expect_progress(const ServerPair& pair) {
+  auto reader = connect_as(pair.servers().front(), "reader");
+  auto holder = session_of(pair);
+  auto vacuum = session_of(pair);
+  auto index = session_of(pair);
+  holder.exec_script(R"(SET work_mem = '64kB'; BEGIN;
+    DECLARE pin CURSOR FOR TABLE "odd ""name"""."Table 1"; FETCH 1 FROM pin;
+    DECLARE big CURSOR FOR SELECT g FROM generate_series(1, 50000) g ORDER BY -g; FETCH 1 FROM big)",
+                     Deadline::in(kLimit));
+  vacuum.send(R"(VACUUM (FREEZE) "odd ""name"""."Table 1")", {});
+  (void)vacuum.flush();
+  index.send("CREATE INDEX CONCURRENTLY slowly ON fleeting (a)", {});
+  (void)index.flush();
+  EXPECT_TRUE(within(kLimit, [&] {
+    return value_of(reader, "pg_stat_progress_vacuum_phase", "phase", "scanning heap") == 1 &&
+           value_of(reader, "pantryd_progress_running", "operation", "create index") == 1;
+  }));
+  EXPECT_GT(value_of(reader, "pg_stat_progress_vacuum_heap_blks"), 0);
+  EXPECT_EQ(value_of(reader, "pantryd_indexes_invalid"), 1) << "one that is built is no fault";
+  EXPECT_GE(value_of(reader, "pantryd_temp_files"), 1);
+  EXPECT_GT(value_of(reader, "pantryd_temp_files_bytes"), 0);
+  expect_all_well(pair.servers().front(), "monitor");
+  holder.exec(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query ~ '^(VACUUM|CREATE)'",
+      Deadline::in(kLimit));
+}
+
 /// What kContent has put there.
-void expect_what_is_there(const Pair& pair) {
+void expect_what_is_there(const ServerPair& pair) {
   auto reader = connect_as(pair.servers().front(), "reader");
   const auto used = value_of(reader, "pantryd_sequence_used_ratio", "feeds", "narrow.id");
   ASSERT_TRUE(used);
@@ -348,17 +278,19 @@ void expect_what_is_there(const Pair& pair) {
   EXPECT_EQ(value_of(reader, "pantryd_ddl_waiting"), 0);
   EXPECT_EQ(skipped_by(reader, "table_sizes"), 0);
   EXPECT_GT(value_of(reader, "pg_stat_user_tables_table_size_bytes", "relname", "narrow"), 0);
+  auto standby = connect_as(pair.servers().back(), "reader");
+  EXPECT_EQ(value_of(standby, "pg_stat_wal_receiver_received_tli", "status", "streaming"), 1);
+  EXPECT_EQ(value_of(standby, "pantryd_timeline"), 1);
   auto monitor = connect_as(pair.servers().front(), "monitor");
   EXPECT_GE(value_of(monitor, "pantryd_sequences_unreadable"), 3) << "what it cannot see, it says";
 }
 
 /// Locks that DDL holds, and one that it waits for: no probe may run into them.
-void expect_all_well_beside_locks(const Pair& pair) {
-  const auto session = [&] { return pg::Connection::connect(pair.owner(), Deadline::in(kLimit)); };
-  auto holder = session();
-  auto user = session();
-  auto waiter = session();
-  auto behind = session();
+void expect_all_well_beside_locks(const ServerPair& pair) {
+  auto holder = session_of(pair);
+  auto user = session_of(pair);
+  auto waiter = session_of(pair);
+  auto behind = session_of(pair);
   holder.exec_script(R"(BEGIN; LOCK TABLE narrow, parted IN ACCESS EXCLUSIVE MODE;
     REINDEX INDEX "odd ""name"""."Table 1_pkey"; ALTER SEQUENCE wide CACHE 2)",
                      Deadline::in(kLimit));
@@ -393,12 +325,18 @@ void expect_all_well_beside_locks(const Pair& pair) {
 }
 
 TEST_P(ProbesMatrixTest, EveryQueryAnswersWithWhatItsProbeDeclares) {
-  const Pair pair(GetParam());
+  const ServerPair pair(GetParam(), kContent);
+  auto owner = session_of(pair);
+  owner.exec("SELECT pg_create_logical_replication_slot('logical', 'pgoutput')",
+             Deadline::in(kLimit));
+  owner.exec_script("BEGIN; INSERT INTO fleeting VALUES (1); PREPARE TRANSACTION 'left'",
+                    Deadline::in(kLimit));
   for (const auto& server : pair.servers()) {
     expect_all_well(server, "monitor");
     expect_only_refusals(server);
   }
   expect_what_is_there(pair);
+  expect_progress(pair);
   expect_all_well_beside_locks(pair);
 }
 
