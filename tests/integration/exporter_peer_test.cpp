@@ -72,7 +72,8 @@ struct Known {
 };
 
 constexpr Known kNotOurs[] = {
-    {"go_.*|process_.*|promhttp_.*|postgres_exporter_build_info", "of the exporter's own process"},
+    {"go_.*|process_.*|promhttp_.*|postgres_exporter_(build_info|config_.*)",
+     "of the exporter's own process"},
     {"pg_exporter_.*|pg_scrape_collector_.*", "of its scrapes: ours are pantryd_probe_*"},
 };
 
