@@ -189,7 +189,7 @@ class Peer {
     ChildSpec spec;
     spec.argv = {program->string(), fmt::format("--web.listen-address=127.0.0.1:{}", port_)};
     for (const auto& flag : collectors(program->string())) spec.argv.push_back(flag);
-    spec.env = {fmt::format("DATA_SOURCE_NAME=postgresql://peer:p@{}/{}?sslmode=disable",
+    spec.env = {fmt::format("DATA_SOURCE_NAME=postgresql://peer:of-tests@{}/{}?sslmode=disable",
                             where.host_port(), where.get("dbname"))};
     spec.output = scratch_dir() / "peer.log";
     spec.parent_death_signal = SIGKILL;
@@ -231,7 +231,7 @@ class Peer {
 void prepare_server() {
   static const bool once = [] {
     auto owner = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(20)));
-    owner.exec_script(R"(CREATE ROLE peer LOGIN PASSWORD 'p'; GRANT pg_monitor TO peer;
+    owner.exec_script(R"(CREATE ROLE peer LOGIN PASSWORD 'of-tests'; GRANT pg_monitor TO peer;
       CREATE TABLE sold (id serial PRIMARY KEY, what text); INSERT INTO sold (what) VALUES ('tea');
       ANALYZE)",
                       Deadline::in(seconds(60)));
@@ -246,7 +246,7 @@ void prepare_server() {
 
 Page our_page(const pg::Conninfo& where) {
   const auto file = scratch_dir() / "peer.pgpass";
-  write_file_atomically(file, "*:*:*:peer:p\n", 0600);
+  write_file_atomically(file, "*:*:*:peer:of-tests\n", 0600);
   const auto dsn = where.with("user", "peer").with("passfile", file.string()).reveal();
   // Longer than the tail of an output that run_child keeps.
   const auto page = scratch_dir() / "ours.txt";

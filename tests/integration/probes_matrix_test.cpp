@@ -27,11 +27,11 @@ constexpr auto kLimit = seconds(60);
 /// What a server may hold that a probe must not stumble over: partitions, foreign names, a logical
 /// slot, a subscription that does not run, a prepared transaction, an index that is not valid.
 constexpr const char* kContent = R"(
-  CREATE ROLE monitor LOGIN PASSWORD 'm';
+  CREATE ROLE monitor LOGIN PASSWORD 'of-tests';
   GRANT pg_monitor TO monitor;
-  CREATE ROLE reader LOGIN PASSWORD 'm';
+  CREATE ROLE reader LOGIN PASSWORD 'of-tests';
   GRANT pg_monitor, pg_read_all_data TO reader;
-  CREATE ROLE nobody_much LOGIN PASSWORD 'm';
+  CREATE ROLE nobody_much LOGIN PASSWORD 'of-tests';
   CREATE EXTENSION pg_buffercache;
   CREATE SCHEMA "odd ""name""";
   CREATE TABLE "odd ""name"""."Table 1" (id serial PRIMARY KEY, b text, c numeric(9, 2)[]);
@@ -64,7 +64,7 @@ pg::Connection connect_as(const Server& server, const std::string& user) {
                       {"lock_timeout", "100ms"},
                       {"default_transaction_read_only", "on"}};
   return pg::Connection::connect(
-      server.where.with("passfile", "").with("user", user).with("password", "m"),
+      server.where.with("passfile", "").with("user", user).with("password", "of-tests"),
       Deadline::in(kLimit), options);
 }
 
