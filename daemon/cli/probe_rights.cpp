@@ -59,7 +59,8 @@ std::vector<Missing> missing_of(const Settings& settings, const probes::TargetSn
 
 std::map<std::string, std::vector<std::string>> metrics_by_probe(const Settings& settings) {
   std::map<std::string, std::vector<std::string>> out;
-  for (const auto& spec : *probe_specs(settings)) {
+  const auto specs = probe_specs(settings);  // held: the loop would outlive a temporary
+  for (const auto& spec : *specs) {
     for (const auto& query : spec.queries) {
       for (const auto& metric : query.metrics) out[spec.name].push_back(metric.metric->name);
     }
