@@ -184,7 +184,7 @@ pg::Conninfo target(const Context& context) {
     throw Error(ExitCode::usage, "no target is given",
                 "Name one with --dsn, or list it under targets in the configuration file.");
   }
-  return settings.targets.front().dsn;
+  return settings.targets.front().login();
 }
 
 Settings load_settings(const Context& context) {

@@ -20,7 +20,8 @@ po::options_description load_options() {
                         "operations a second (open loop), or max (closed loop over the users)")(
       "users", po::value<std::int64_t>()->default_value(0),
       "operations in work or waiting at a time; 0: as many as connections")(
-      "connections", po::value<std::int64_t>()->default_value(10), "of the pool")(
+      "connections", po::value<std::int64_t>()->default_value(10),
+      "of the pool; else pool.max of --config, where it is given")(
       "duration", text("30s"), "of the measured part")("warmup", text("5s"), "before it")(
       "mode", text("faithful"), "faithful: a round trip a statement; pipelined: together")(
       "workload", text(""), "grocery (the default), grocery-improved, or a YAML file")(
@@ -54,11 +55,21 @@ loadgen::Mode mode_of(const std::string& text) {
               "It is faithful or pipelined.");
 }
 
-loadgen::LoadOptions read_options(const po::variables_map& values) {
+/// The pool of the configuration file, where there is one and it says something of the pool.
+void take_pool(const Context& context, const po::variables_map& values, loadgen::LoadOptions& out) {
+  if (context.config_file.empty()) return;
+  const auto& pool = load_settings(context).targets.front().pool;
+  if (!pool.configured) return;
+  out.pool = pool.to_pool_settings();
+  if (values["connections"].defaulted()) out.connections = pool.max;
+}
+
+loadgen::LoadOptions read_options(const Context& context, const po::variables_map& values) {
   loadgen::LoadOptions out;
   out.rate_per_s = rate_of(values);
   out.users = values["users"].as<std::int64_t>();
   out.connections = values["connections"].as<std::int64_t>();
+  take_pool(context, values, out);
   out.duration = duration_option(values, "duration");
   out.warmup = duration_option(values, "warmup");
   out.mode = mode_of(values["mode"].as<std::string>());
@@ -99,7 +110,7 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   const auto values = parse("load run --rate R|max [--users U] [--connections C] [--duration T]",
                             load_options(), {}, arguments);
   if (!values) return 0;
-  const auto options = read_options(*values);
+  const auto options = read_options(context, *values);
   const auto where = target(context);
   const loadgen::ProgressFn progress = context.progress ? &show : loadgen::ProgressFn();
   const auto result = loadgen::run_load(where, options, progress, context.stop);

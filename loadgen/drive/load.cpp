@@ -46,9 +46,13 @@ void check(const LoadOptions& options) {
 }
 
 PoolSettings pool_settings(const LoadOptions& options) {
-  PoolSettings settings;
+  auto settings = options.pool.value_or(PoolSettings());
+  if (!options.pool) {
+    settings.policy.connects_max = kConnectsMax;
+    settings.connect_timeout = kConnectLimit;
+  }
+  settings.policy.size_min = 0;
   settings.policy.size_max = static_cast<std::int32_t>(options.connections);
-  settings.policy.connects_max = kConnectsMax;
   // A run ends sooner than its connections age, and each of them is used all the time.
   settings.policy.idle_timeout = kForever;
   settings.policy.lifetime = kForever;
@@ -56,7 +60,6 @@ PoolSettings pool_settings(const LoadOptions& options) {
   // The load comes back with the server: the gap in its results is the server's and not ours.
   settings.policy.backoff_max = kBackOffMax;
   settings.policy.breaker_failures = 1;
-  settings.connect_timeout = kConnectLimit;
   settings.leak_after = std::chrono::milliseconds(0);  // a session lives as long as the run
   settings.connect.application_name = kApplicationName;
   return settings;

@@ -13,6 +13,7 @@
 #include "loadgen/drive/totals.h"
 #include "loadgen/workload/plan.h"
 #include "pg/conninfo.h"
+#include "pool/pool.h"
 
 namespace pantryd::loadgen {
 
@@ -24,6 +25,8 @@ struct LoadOptions {
   std::optional<double> rate_per_s;  ///< none: `--rate max`, a closed loop over the users
   std::int64_t users = 0;            ///< 0: as many as connections; never fewer than those
   std::int64_t connections = 10;     ///< 1 to 1000
+  /// Times of the pool; its sizes are `connections`, and nothing ages while a run lasts.
+  std::optional<PoolSettings> pool;
   std::chrono::milliseconds duration{30'000};
   std::chrono::milliseconds warmup{5'000};
   Mode mode = Mode::faithful;

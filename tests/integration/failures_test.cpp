@@ -4,6 +4,7 @@
 
 #include <thread>
 
+#include "base/file.h"
 #include "pg/connection.h"
 #include "tests/support/black_hole.h"
 #include "tests/support/shared_sandbox.h"
@@ -145,6 +146,19 @@ TEST(FailureTest, SeedAndLoadBeforeTheMigrationsSayWhatIsMissing) {
       run_binary(PANTRYD_BINARY, {"load", "run", "--rate", "10", "--duration", "1s", "--dsn", dsn});
   EXPECT_EQ(load.exit_code, 1) << load.output;
   EXPECT_EQ(lines_with(load.output, "HINT: "), 1) << load.output;
+}
+
+TEST(FailureTest, TheLoadUsesThePoolOfTheConfigurationUnlessToldOtherwise) {
+  const auto config = scratch_dir() / "pool.yaml";
+  write_file_atomically(config,
+                        "targets: [{name: main, dsn: \"postgresql://u@127.0.0.1:1/x\"}]\n"
+                        "pool: {min: 2, max: 7, connect_timeout: 2s}\n");
+  const std::vector<std::string> load{"load",   "run", "--config",   config.string(),
+                                      "--rate", "1",   "--duration", "1s"};
+  EXPECT_THAT(run_binary(PANTRYD_BINARY, load).output, HasSubstr("limit 7"));
+  auto with_option = load;
+  with_option.insert(with_option.end(), {"--connections", "3"});
+  EXPECT_THAT(run_binary(PANTRYD_BINARY, with_option).output, HasSubstr("limit 3"));
 }
 
 TEST(FailureTest, AWriteCommandOnTheStandbyNamesThePrimary) {
