@@ -177,14 +177,23 @@ std::optional<po::variables_map> parse(const std::string& usage,
   return values;
 }
 
-pg::Conninfo target(const Context& context) {
-  if (!context.dsn.empty()) return pg::Conninfo::parse(context.dsn);
-  const auto settings = load_settings(context);
+TargetSettings target_settings(const Context& context) {
+  if (!context.dsn.empty()) {
+    auto single = Settings::for_single_target(pg::Conninfo::parse(context.dsn));
+    auto& named = single.targets.front();
+    if (!context.config_file.empty()) named.pool = load_settings(context).pool;
+    return std::move(named);
+  }
+  auto settings = load_settings(context);
   if (settings.targets.empty()) {
     throw Error(ExitCode::usage, "no target is given",
                 "Name one with --dsn, or list it under targets in the configuration file.");
   }
-  return settings.targets.front().login();
+  return std::move(settings.targets.front());
+}
+
+pg::Conninfo target(const Context& context) {
+  return target_settings(context).login();
 }
 
 Settings load_settings(const Context& context) {

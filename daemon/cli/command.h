@@ -48,8 +48,10 @@ struct Command {
     const po::positional_options_description& positional,
     const std::vector<std::string>& arguments);
 
-/// The server a one-target command talks to: --dsn, else the first target of the configuration.
+/// The server a one-target command talks to: --dsn, with the pool of --config if both are given,
+/// else the first target of the configuration.
 /// Throws Error(usage) when there is neither.
+[[nodiscard]] TargetSettings target_settings(const Context& context);
 [[nodiscard]] pg::Conninfo target(const Context& context);
 
 /// --config, else --dsn alone, else the default file. Throws Error(usage).

@@ -55,21 +55,19 @@ loadgen::Mode mode_of(const std::string& text) {
               "It is faithful or pipelined.");
 }
 
-/// The pool of the configuration file, where there is one and it says something of the pool.
-void take_pool(const Context& context, const po::variables_map& values, loadgen::LoadOptions& out) {
-  if (context.config_file.empty()) return;
-  const auto& pool = load_settings(context).targets.front().pool;
+/// The pool of the configuration, where it says something of the pool.
+void take_pool(const PoolKeys& pool, const po::variables_map& values, loadgen::LoadOptions& out) {
   if (!pool.configured) return;
   out.pool = pool.to_pool_settings();
   if (values["connections"].defaulted()) out.connections = pool.max;
 }
 
-loadgen::LoadOptions read_options(const Context& context, const po::variables_map& values) {
+loadgen::LoadOptions read_options(const PoolKeys& pool, const po::variables_map& values) {
   loadgen::LoadOptions out;
   out.rate_per_s = rate_of(values);
   out.users = values["users"].as<std::int64_t>();
   out.connections = values["connections"].as<std::int64_t>();
-  take_pool(context, values, out);
+  take_pool(pool, values, out);
   out.duration = duration_option(values, "duration");
   out.warmup = duration_option(values, "warmup");
   out.mode = mode_of(values["mode"].as<std::string>());
@@ -110,10 +108,10 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   const auto values = parse("load run --rate R|max [--users U] [--connections C] [--duration T]",
                             load_options(), {}, arguments);
   if (!values) return 0;
-  const auto options = read_options(context, *values);
-  const auto where = target(context);
+  const auto where = target_settings(context);
+  const auto options = read_options(where.pool, *values);
   const loadgen::ProgressFn progress = context.progress ? &show : loadgen::ProgressFn();
-  const auto result = loadgen::run_load(where, options, progress, context.stop);
+  const auto result = loadgen::run_load(where.login(), options, progress, context.stop);
   const auto out = (*values)["out"].as<std::string>();
   const auto json = out.empty() && !context.json ? std::string() : result.to_json();
   // Printed first: a full disk must not cost the answer as well.
