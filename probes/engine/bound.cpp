@@ -31,6 +31,7 @@ void add_known(double& sum, double value) {
 }  // namespace
 
 std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t limit) {
+  if (by_entries()) count_growth(rows);
   merge_equals(rows);
   const auto room = static_cast<std::size_t>(std::max(1, limit));
   const bool over = rows.size() > room || !rests_.empty();
@@ -46,11 +47,25 @@ std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t li
     }
   }
   for (std::size_t i = stay; i < rows.size(); ++i) add_to_rest(rows[i]);
+  for (std::size_t i = 0; i < stay && by_entries(); ++i) go_on(rows[i]);
   remember(rows, stay);
 
   rows.resize(stay);
   for (const auto& [key, rest] : rests_) rows.push_back(rest);
   return rows;
+}
+
+void Bounder::count_growth(std::vector<BoundRow>& rows) {
+  totals_.resize(query_.metrics.size());
+  for (auto& row : rows) {
+    row.grown = growth_.grown(key_of(row.labels) + row.entry, row.values);
+    if (growth_.first_look()) continue;
+    for (std::size_t i = 0; i < totals_.size(); ++i) {
+      if (query_.metrics[i].metric->type == MetricType::counter)
+        add_known(totals_[i], row.grown[i]);
+    }
+  }
+  growth_.end_look();
 }
 
 void Bounder::merge_equals(std::vector<BoundRow>& rows) const {
@@ -66,6 +81,7 @@ void Bounder::merge_equals(std::vector<BoundRow>& rows) const {
     auto& into = rows[found->second];
     for (std::size_t k = 0; k < into.values.size(); ++k)
       add_known(into.values[k], rows[i].values[k]);
+    for (std::size_t k = 0; k < into.grown.size(); ++k) add_known(into.grown[k], rows[i].grown[k]);
     into.rank += rows[i].rank;
   }
   rows.resize(kept);
@@ -94,22 +110,49 @@ Labels Bounder::rest_labels(const Labels& labels) const {
   return out;
 }
 
-void Bounder::add_to_rest(const BoundRow& row) {
+BoundRow& Bounder::rest_of(const BoundRow& row) {
   const auto labels = rest_labels(row.labels);
   auto& rest = rests_[key_of(labels)];
   if (rest.values.empty()) {
     rest.labels = labels;
     rest.values.assign(row.values.size(), std::nan(""));
   }
+  return rest;
+}
+
+double Bounder::growth_of(const BoundRow& row, std::size_t metric) const {
+  if (by_entries()) return row.grown[metric];
   const auto known = known_.find(key_of(row.labels));
+  const double before = known == known_.end() ? 0 : known->second.values[metric];
+  // Less than before: it began anew.
+  return row.values[metric] >= before ? row.values[metric] - before : row.values[metric];
+}
+
+/// A row that was in goes on from what was told of it; of one that comes in now, what it grew by is
+/// told by the rest this once.
+void Bounder::go_on(BoundRow& row) {
+  const auto known = known_.find(key_of(row.labels));
+  const bool was_in = known != known_.end() && known->second.stays;
+  BoundRow* rest = was_in || rests_.empty() ? nullptr : &rest_of(row);
+  for (std::size_t i = 0; i < row.values.size(); ++i) {
+    const auto& metric = query_.metrics[i];
+    if (metric.metric->type != MetricType::counter || std::isnan(row.grown[i])) continue;
+    if (was_in && !std::isnan(known->second.values[i])) {
+      row.values[i] = known->second.values[i] + row.grown[i];
+    } else if (rest != nullptr && metric.rest != Rest::none) {
+      add_known(rest->values[i], row.grown[i]);
+    }
+  }
+}
+
+void Bounder::add_to_rest(const BoundRow& row) {
+  auto& rest = rest_of(row);
   for (std::size_t i = 0; i < row.values.size(); ++i) {
     const auto& metric = query_.metrics[i];
     const double value = row.values[i];
     if (std::isnan(value) || metric.rest == Rest::none) continue;
     if (metric.metric->type == MetricType::counter) {
-      const double before = known == known_.end() ? 0 : known->second.values[i];
-      // Less than before: it began anew.
-      add_known(rest.values[i], value >= before ? value - before : value);
+      add_known(rest.values[i], growth_of(row, i));
     } else if (metric.rest == Rest::max) {
       rest.values[i] = std::isnan(rest.values[i]) ? value : std::max(rest.values[i], value);
     } else {
@@ -124,7 +167,8 @@ void Bounder::remember(const std::vector<BoundRow>& rows, std::size_t stay) {
     known_[key_of(rows[i].labels)] = {rows[i].values, i < stay, 0};
   }
   for (auto each = known_.begin(); each != known_.end();) {
-    each = each->second.missing > kMissingMax ? known_.erase(each) : std::next(each);
+    each = each->second.missing > (by_entries() ? 0 : kMissingMax) ? known_.erase(each)
+                                                                   : std::next(each);
   }
 }
 

@@ -24,6 +24,7 @@ struct Columns {
   std::vector<int> labels;
   std::vector<int> metrics;
   std::vector<int> by;
+  std::vector<int> entries;
   int skipped = -1;
   std::string missing;  ///< names, for the error
 };
@@ -39,6 +40,7 @@ Columns find_columns(const QuerySpec& query, const pg::Result& result) {
   for (const auto& metric : query.metrics) out.metrics.push_back(find(metric.column));
   if (query.bound) {
     for (const auto& name : query.bound->by) out.by.push_back(find(name));
+    for (const auto& name : query.bound->entries) out.entries.push_back(find(name));
   }
   if (!query.skipped.empty()) out.skipped = find(query.skipped);
   return out;
@@ -153,6 +155,9 @@ class Telling {
         const auto value = column < 0 ? std::nullopt : result.maybe_f64(row, column);
         each.values.push_back(value.value_or(std::nan("")));
       }
+      for (const int column : columns.entries) {
+        if (column >= 0) each.entry += std::string(result.text(row, column)) + '\x1f';
+      }
       for (std::size_t k = 0; k < totals.size(); ++k) {
         if (totals[k] > 0) each.rank = std::max(each.rank, rank_value(row, k) / totals[k]);
       }
@@ -165,6 +170,10 @@ class Telling {
         if (std::isnan(each.values[i])) continue;
         tell_value(query.metrics[i].metric, each.labels, rendered, each.values[i]);
       }
+    }
+    for (std::size_t i = 0; i < query.metrics.size(); ++i) {
+      if (!query.metrics[i].total) continue;
+      tell_value(query.metrics[i].total, {}, page_.labels({}), bounder.totals()[i]);
     }
   }
 
@@ -256,7 +265,8 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
       const auto& query = spec.queries[i];
       const auto* sql = query.for_major(facts.major());
       if (sql == nullptr) continue;
-      telling.tell(query, connection.exec_cached(sql->text, bind(query, options.parameters), deadline),
+      telling.tell(query,
+                   connection.exec_cached(sql->text, bind(query, options.parameters), deadline),
                    memory.bounder(i));
     }
     telling.finish();

@@ -77,10 +77,18 @@ MetricColumn parse_metric(const YamlValue& item) {
   if (type == "counter") info->type = MetricType::counter;
   if (type == "untyped") info->type = MetricType::untyped;
   if (type == "histogram") info->type = MetricType::histogram;
-  MetricColumn out{std::move(info), map.require("column").as_text()};
+  MetricColumn out{info, map.require("column").as_text()};
   if (const auto rest = map.find("rest")) {
     const auto word = rest->as_choice({"sum", "max", "none"});
     out.rest = word == "sum" ? Rest::sum : (word == "max" ? Rest::max : Rest::none);
+  }
+  if (const auto total = map.find("total")) {
+    if (!is_metric_name(total->as_text()) || info->type != MetricType::counter) {
+      throw total->error("a total needs the name of a metric, and a counter that it is of");
+    }
+    out.total = std::make_shared<const MetricInfo>(
+        MetricInfo{total->as_text(), MetricType::counter,
+                   info->help + " Of all together, since the daemon began to look."});
   }
   map.done();
   return out;
@@ -110,6 +118,7 @@ BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
       }
     }
   }
+  if (const auto entries = map.find("entries")) out.entries = parse_names(*entries);
   map.done();
   return out;
 }
@@ -129,6 +138,9 @@ QuerySpec parse_query(const YamlValue& item) {
     if (out.bound && out.metrics.back().metric->type == MetricType::histogram) {
       throw metric.error("a histogram cannot be bounded");
     }
+    if (out.metrics.back().total && (!out.bound || out.bound->entries.empty())) {
+      throw metric.error("a total needs a bound with entries");
+    }
   }
   map.done();
   return out;
@@ -144,12 +156,12 @@ void refuse_overlaps(const std::vector<ProbeSpec>& specs) {
                   "Give yours another name.");
     }
     for (const auto& query : spec.queries) {
-      for (const auto& metric : query.metrics) {
-        const auto [owner, fresh] = owners.emplace(metric.metric->name, spec.name);
+      for (const auto& info : query.told()) {
+        const auto [owner, fresh] = owners.emplace(info.name, spec.name);
         if (fresh || owner->second == spec.name) continue;
         throw Error(ExitCode::usage,
                     fmt::format("the probes {} and {} both tell the metric {}", owner->second,
-                                spec.name, metric.metric->name),
+                                spec.name, info.name),
                     "A metric belongs to one probe: give yours another name.");
       }
     }
@@ -174,6 +186,15 @@ const VersionedSql* QuerySpec::for_major(int major) const {
     if (major >= each.major_min && major <= each.major_max) return &each;
   }
   return nullptr;
+}
+
+std::vector<MetricInfo> QuerySpec::told() const {
+  std::vector<MetricInfo> out;
+  for (const auto& each : metrics) out.push_back(*each.metric);
+  for (const auto& each : metrics) {
+    if (each.total) out.push_back(*each.total);
+  }
+  return out;
 }
 
 ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
@@ -201,9 +222,9 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
   std::set<std::string> names;
   for (const auto& query : map.require("queries").as_list()) {
     out.queries.push_back(parse_query(query));
-    for (const auto& metric : out.queries.back().metrics) {
-      if (!names.insert(metric.metric->name).second) {
-        throw query.error(fmt::format("the metric {} is there twice", metric.metric->name));
+    for (const auto& info : out.queries.back().told()) {
+      if (!names.insert(info.name).second) {
+        throw query.error(fmt::format("the metric {} is there twice", info.name));
       }
     }
   }

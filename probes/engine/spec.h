@@ -21,9 +21,14 @@
 //         limit: relations_max     series whose labels say "other"
 //         by: [activity, bytes]    ranks by the best share of any of these columns
 //         keep: [datname]          labels that the series called "other" keeps
+//         entries: [toplevel]      columns that tell entries of the server apart which are one
+//                                  series; the query lists all of them each time, so that one that
+//                                  is missing was thrown out and counts anew when it is back
 //       metrics:
 //         - {name: pg_x, column: x, type: counter, help: "...", rest: max}
 //                                  rest: how "other" is made of many: sum (default), max, none
+//                                  total: name of one more counter, without labels: what all
+//                                  rows grew by since the daemon looks; where there are entries
 //         - {name: pg_y, column: y, type: histogram, help: "..."}
 //                                  columns y (bounds, float8[]), y_bucket (cumulative, int8[]),
 //                                  y_sum, y_count
@@ -61,12 +66,14 @@ struct MetricColumn {
   std::shared_ptr<const MetricInfo> metric;
   std::string column;
   Rest rest = Rest::sum;
+  std::shared_ptr<const MetricInfo> total;  ///< may be null
 };
 
 struct BoundSpec {
   std::string limit;  ///< name of a ProbeParameter
   std::vector<std::string> by;
   std::vector<std::string> keep;
+  std::vector<std::string> entries;
 };
 
 struct QuerySpec {
@@ -79,6 +86,8 @@ struct QuerySpec {
 
   /// Null when this version has no such query.
   [[nodiscard]] const VersionedSql* for_major(int major) const;
+  /// What it tells: its metrics, then their totals, which have no labels.
+  [[nodiscard]] std::vector<MetricInfo> told() const;
 };
 
 enum class Scope { cluster, database };
