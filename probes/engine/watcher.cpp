@@ -111,7 +111,10 @@ class Watcher::Impl {
 
   void run_all_once(const StopFlag* stop) {
     const auto stopped = [&] { return stop != nullptr && stop->requested(); };
-    while (auto* entry = stopped() ? nullptr : take_unrun(Lane::cluster)) run_on_cluster(*entry);
+    while (auto* entry = stopped() ? nullptr : take_unrun(Lane::cluster)) {
+      run_on_cluster(*entry);
+      publish();  // one probe may look at what another one told
+    }
     if (visits_databases() && !stopped()) {
       discover();
       while (auto* entry = stopped() ? nullptr : take_unrun(Lane::database))
