@@ -1,0 +1,43 @@
+#include "probes/posture/tls_probe.h"
+
+#include "pg/tls.h"
+
+namespace pantryd::probes {
+
+const CodedDescription& tls_description() {
+  static const CodedDescription out{
+      "tls",
+      "The certificate that the server shows to pantryd's own connection; applies where that "
+      "connection has TLS.",
+      std::chrono::seconds(60),
+      std::chrono::seconds(5),
+      {{{"pantryd_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,
+         "When the server's certificate ends to be valid, as Unix time."},
+        {}}}};
+  return out;
+}
+
+ServerProbe tls_probe() {
+  const auto& description = tls_description();
+  ServerProbe out;
+  out.name = description.name;
+  out.interval = description.interval;
+  out.timeout = description.timeout;
+  out.run = [](pg::Connection& connection, const TargetFacts&, Deadline) {
+    ProbeRun run;
+    const auto expiry = pg::server_certificate_expiry(connection);
+    if (!expiry) {
+      run.outcome = Outcome::not_applicable;
+      return run;
+    }
+    SampleList samples(tls_description());
+    samples.add("pantryd_tls_certificate_expiry_timestamp_seconds",
+                std::chrono::duration<double>(expiry->time_since_epoch()).count());
+    run.rows = 1;
+    run.samples = samples.take();
+    return run;
+  };
+  return out;
+}
+
+}  // namespace pantryd::probes

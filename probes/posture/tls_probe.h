@@ -1,0 +1,15 @@
+// How long the server's certificate is still good, from our own connection.
+#pragma once
+
+#include "probes/engine/coded.h"
+#include "probes/engine/watcher.h"
+
+namespace pantryd::probes {
+
+[[nodiscard]] const CodedDescription& tls_description();
+
+/// Does not apply where our connection has no TLS: the probe "posture" tells whether the server
+/// offers it.
+[[nodiscard]] ServerProbe tls_probe();
+
+}  // namespace pantryd::probes
