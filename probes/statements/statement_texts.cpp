@@ -1,0 +1,164 @@
+// Invariant: known holds texts of chosen statements only, statements_max at most.
+#include "probes/statements/statement_texts.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "pg/redact.h"
+
+namespace pantryd::probes {
+namespace {
+
+constexpr const char* kInfo = "pantryd_statement_info";
+
+/// The pattern cuts a text into: names in double quotes, strings, comments, what begins a comment
+/// that holds another one, parameters, dollar quotes, words, numbers, white space, and the rest one
+/// by one. PostgreSQL takes the longest of what fits, whatever the order. Only so many characters
+/// are looked at; a string that is cut off there counts as a string.
+constexpr const char* kTexts = R"SQL(
+WITH chosen AS MATERIALIZED (
+  SELECT DISTINCT ON (queryid) queryid, left(query, 2000) AS query
+  FROM pg_stat_statements(true)
+  WHERE queryid = ANY($1::bigint[]) AND query IS NOT NULL
+  ORDER BY queryid),
+tokens AS (
+  SELECT c.queryid, m.n, m.token[1] AS token
+  FROM chosen c CROSS JOIN LATERAL regexp_matches(c.query, $re$("(?:[^"]|"")*"?|'(?:[^']|'')*'?|--[^\n\r]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/|/\*|\$[0-9]+|\$(?:[^\s$0-9'"][^\s$'"]*)?\$|[[:alpha:]_][[:alnum:]_$]*|\.?[0-9][[:alnum:]_.]*|\s+|.)$re$, 'g')
+       WITH ORDINALITY AS m(token, n)),
+judged AS (
+  SELECT queryid, n, token,
+         token = '/*' OR token ~ '^\$[^0-9]' OR (token ~ '^''' AND strpos(token, '\') > 0)
+         OR (token ~ '^"' AND (length(token) < 2 OR right(token, 1) <> '"')) AS unsure
+  FROM tokens),
+shown AS (
+  SELECT queryid, n, count(*) FILTER (WHERE unsure) OVER (PARTITION BY queryid ORDER BY n) AS unsure,
+         CASE WHEN unsure THEN '...' WHEN token ~ '^(--|/\*|\s)' THEN ' '
+              WHEN token ~ '^(''|\.?[0-9])' THEN '?' ELSE token END AS word,
+         unsure AS is_first
+  FROM judged),
+joined AS (
+  SELECT queryid,
+         btrim(regexp_replace(string_agg(word, '' ORDER BY n), ' +', ' ', 'g')) AS text
+  FROM shown WHERE unsure = 0 OR (unsure = 1 AND is_first) GROUP BY queryid),
+told AS (
+  SELECT queryid, regexp_replace(text, '^(SET (?:SESSION |LOCAL )?[^ =]+ ?(?:=|TO) ?).*$', '\1?', 'i') AS text
+  FROM joined)
+SELECT queryid::text, CASE WHEN length(text) > 200 THEN left(text, 197) || '...' ELSE text END
+FROM told)SQL";
+
+struct Memory {
+  StatementTextsOptions options;
+  std::map<std::string, std::string> known;
+  std::optional<SteadyClock::time_point> asked_at;
+  std::string failure;  ///< of the last question, until the next
+  Outcome outcome = Outcome::ok;
+};
+
+void ask(Memory& memory, const std::set<std::string>& unknown, pg::Connection& connection,
+         Deadline deadline) {
+  std::string ids = "{";
+  for (const auto& id : unknown) ids += (ids.size() > 1 ? "," : "") + id;
+  const auto rows = connection.exec(kTexts, pg::Params::of(ids + "}"), deadline);
+  for (int row = 0; row < rows.rows(); ++row) {
+    // Once more, and by other code: two would have to be wrong for a constant to be told.
+    memory.known[std::string(rows.text(row, 0))] = pg::redact(rows.text(row, 1));
+  }
+}
+
+ProbeRun tell(Memory& memory, pg::Connection& connection, const TargetFacts& facts,
+              Deadline deadline) {
+  ProbeRun run;
+  if (facts.extensions.count("pg_stat_statements") == 0) {
+    run.outcome = Outcome::not_applicable;
+    return run;
+  }
+  auto list = memory.options.chosen();
+  list.resize(std::min(list.size(), static_cast<std::size_t>(memory.options.statements_max)));
+  const std::set<std::string> chosen(list.begin(), list.end());
+  for (auto each = memory.known.begin(); each != memory.known.end();) {
+    each = chosen.count(each->first) == 0 ? memory.known.erase(each) : std::next(each);
+  }
+  std::set<std::string> unknown;
+  for (const auto& id : chosen) {
+    if (memory.known.count(id) == 0) unknown.insert(id);
+  }
+  const auto now = SteadyClock::now();
+  const bool early = memory.asked_at && now - *memory.asked_at < memory.options.pause;
+  if (!unknown.empty() && !early) {
+    memory.asked_at = now;
+    memory.outcome = Outcome::ok;
+    memory.failure.clear();
+    try {
+      ask(memory, unknown, connection, deadline);
+    } catch (const pg::PgError& error) {
+      memory.outcome = outcome_of(error);
+      memory.failure = error.what();
+    }
+  }
+  run.outcome = memory.outcome;
+  run.error = memory.failure;
+  if (run.outcome != Outcome::ok) return run;
+  SampleList samples(statement_texts_description());
+  for (const auto& [id, text] : memory.known) samples.add(kInfo, {id, text}, 1);
+  run.rows = static_cast<std::int64_t>(memory.known.size());
+  run.samples = samples.take();
+  return run;
+}
+
+}  // namespace
+
+const CodedDescription& statement_texts_description() {
+  static const CodedDescription out{
+      "statement_texts",
+      "The beginnings of the statements that are told one by one, without the constants in them. "
+      "Runs where the configuration says probes.statement_texts; the server is asked at most once "
+      "in 10m, and only for texts that are not known.",
+      std::chrono::seconds(30),
+      std::chrono::seconds(10),
+      {{{kInfo, MetricType::gauge, "1, with the text of a statement."}, {"queryid", "query"}}}};
+  return out;
+}
+
+const char* statement_texts_sql() {
+  return kTexts;
+}
+
+std::vector<std::string> told_statements(const TargetSnapshot& snapshot) {
+  std::vector<std::string> out;
+  for (const auto& probe : snapshot.probes) {
+    if (probe->name != "statements" || !probe->families) continue;
+    for (const auto& family : *probe->families) {
+      if (family.metric->name != "pg_stat_statements_calls_total") continue;
+      constexpr std::string_view label = "queryid=\"";
+      const auto& lines = family.lines;
+      for (auto at = lines.find(label); at != std::string::npos; at = lines.find(label, at)) {
+        at += label.size();
+        const auto id = lines.substr(at, lines.find('"', at) - at);
+        // What a name of a user makes look like a label is no number.
+        if (!id.empty() && id.size() <= 20 &&
+            id.find_first_not_of("-0123456789") == std::string::npos) {
+          out.push_back(id);
+        }
+      }
+    }
+  }
+  return out;
+}
+
+ServerProbe statement_texts_probe(StatementTextsOptions options) {
+  const auto& description = statement_texts_description();
+  const auto memory = std::make_shared<Memory>();
+  memory->options = std::move(options);
+  ServerProbe out;
+  out.name = description.name;
+  out.interval = description.interval;
+  out.timeout = description.timeout;
+  out.run = [memory](pg::Connection& connection, const TargetFacts& facts, Deadline deadline) {
+    return tell(*memory, connection, facts, deadline);
+  };
+  return out;
+}
+
+}  // namespace pantryd::probes
