@@ -7,6 +7,7 @@
 #include "cli/subcommands.h"
 #include "probes/engine/page.h"
 #include "probes/engine/spec.h"
+#include "serve/coded_probes.h"
 #include "serve/migration_probe.h"
 #include "serve/targets.h"
 
@@ -61,10 +62,17 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
         spec.extension.empty() ? "" : fmt::format(" Needs the extension {}.", spec.extension),
         head);
     for (const auto& query : spec.queries) {
-      std::vector<probes::MetricInfo> metrics;
-      for (const auto& metric : query.metrics) metrics.push_back(*metric.metric);
-      print_rows(metrics, joined(query.labels));
+      const auto told = query.told();
+      const auto totals = told.begin() + static_cast<std::ptrdiff_t>(query.metrics.size());
+      print_rows({told.begin(), totals}, joined(query.labels));
+      print_rows({totals, told.end()}, "");
     }
+  }
+  for (const auto& coded : coded_probes()) {
+    fmt::print("\n## Probe {}\n\n{}\n\nEvery {}, for at most {}.\n\n{}", coded.name,
+               coded.summary, format_duration(coded.interval), format_duration(coded.timeout),
+               head);
+    for (const auto& metric : coded.metrics) print_rows({metric.info}, joined(metric.labels));
   }
   const auto migrations = migration_probe();
   fmt::print(
@@ -96,7 +104,7 @@ int run_probes_list(const Context& context, const Arguments& arguments) {
   nlohmann::json list = nlohmann::json::array();
   for (const auto& spec : specs) {
     std::size_t metrics = 0;
-    for (const auto& query : spec.queries) metrics += query.metrics.size();
+    for (const auto& query : spec.queries) metrics += query.told().size();
     list.push_back({{"name", spec.name},
                     {"summary", spec.summary},
                     {"interval_ms", spec.interval.count()},

@@ -5,6 +5,7 @@
 
 #include "probes/backup/backup_probe.h"
 #include "probes/engine/spec.h"
+#include "serve/coded_probes.h"
 #include "serve/migration_probe.h"
 
 namespace pantryd {
@@ -113,6 +114,7 @@ std::unique_ptr<probes::Watcher> make_watcher(
   watched.name = target.name;
   watched.login = [target] { return target.login(); };
   watched.server_probes.push_back(migration_probe());
+  add_coded_probes(target, settings.probes, *specs, store, watched);
   if (!target.backups.empty()) watched.local_probes.push_back(backup_probe(target.backups));
   return std::make_unique<probes::Watcher>(std::move(watched), std::move(specs), std::move(options),
                                            store);

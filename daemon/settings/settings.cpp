@@ -58,6 +58,7 @@ ProbeSettings parse_probes(YamlMap map) {
   if (const auto value = map.find("statements_max")) {
     out.statements_max = static_cast<std::int32_t>(value->as_integer(1, 5000));
   }
+  if (const auto value = map.find("statement_texts")) out.statement_texts = value->as_boolean();
   if (const auto value = map.find("relations_max")) {
     out.relations_max = static_cast<std::int32_t>(value->as_integer(1, 100'000));
   }
@@ -92,6 +93,27 @@ pg::Conninfo parse_dsn(const YamlValue& value) {
   }
 }
 
+PgBouncerSettings parse_pgbouncer(YamlMap map) {
+  PgBouncerSettings out;
+  out.dsn = parse_dsn(map.require("dsn"));
+  if (const auto value = map.find("password_file")) out.password_file = value->as_text();
+  map.done();
+  return out;
+}
+
+DiskSettings parse_disks(YamlMap map) {
+  DiskSettings out;
+  if (const auto value = map.find("data")) out.data = value->as_text();
+  if (const auto value = map.find("wal")) out.wal = value->as_text();
+  map.done();
+  return out;
+}
+
+pg::Conninfo login_of(const pg::Conninfo& dsn, const std::filesystem::path& password_file) {
+  if (password_file.empty()) return dsn;
+  return dsn.with("password", one_line(read_file(password_file, 64U << 10U)));
+}
+
 TargetSettings parse_target(YamlMap map, const PoolSection& pool,
                             std::vector<std::string>& warnings) {
   TargetSettings out;
@@ -101,6 +123,8 @@ TargetSettings parse_target(YamlMap map, const PoolSection& pool,
   if (const auto value = map.find("databases")) out.databases = parse_databases(value->as_map());
   out.pool = pool.keys;
   if (const auto own = map.find("pool")) out.pool = read_pool(own->as_map(), pool, warnings).keys;
+  if (const auto value = map.find("pgbouncer")) out.pgbouncer = parse_pgbouncer(value->as_map());
+  if (const auto value = map.find("disks")) out.disks = parse_disks(value->as_map());
   if (const auto backups = map.find("backups")) {
     std::set<std::string> names;
     for (const auto& item : backups->as_list()) {
@@ -117,8 +141,11 @@ TargetSettings parse_target(YamlMap map, const PoolSection& pool,
 }  // namespace
 
 pg::Conninfo TargetSettings::login() const {
-  if (password_file.empty()) return dsn;
-  return dsn.with("password", one_line(read_file(password_file, 64U << 10U)));
+  return login_of(dsn, password_file);
+}
+
+pg::Conninfo PgBouncerSettings::login() const {
+  return login_of(dsn, password_file);
 }
 
 Settings Settings::parse(const std::string& text, const std::string& source_name) {
@@ -173,8 +200,8 @@ std::string Settings::show() const {
   out += fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n  statements_max: {}\n",
                      format_duration(probes.connect_timeout), format_duration(probes.lock_timeout),
                      probes.statements_max);
-  out += fmt::format("  relations_max: {}\n  busy_share: {}\n", probes.relations_max,
-                     probes.busy_share);
+  out += fmt::format("  statement_texts: {}\n  relations_max: {}\n  busy_share: {}\n",
+                     probes.statement_texts, probes.relations_max, probes.busy_share);
   if (!probes.folder.empty()) out += fmt::format("  folder: \"{}\"\n", probes.folder.string());
   out += list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
   out += "pool:\n" + pool.show("  ");
@@ -187,6 +214,18 @@ std::string Settings::show() const {
     if (!(target.databases == DatabaseSettings{})) {
       out += "    databases:\n" + list_of("      ", "include", target.databases.include) +
              list_of("      ", "exclude", target.databases.exclude);
+    }
+    if (target.pgbouncer) {
+      out += fmt::format("    pgbouncer:\n      dsn: \"{}\"\n", target.pgbouncer->dsn.display());
+      if (!target.pgbouncer->password_file.empty()) {
+        out +=
+            fmt::format("      password_file: \"{}\"\n", target.pgbouncer->password_file.string());
+      }
+    }
+    if (!(target.disks == DiskSettings{})) out += "    disks:\n";
+    for (const auto& [key, path] :
+         {std::pair{"data", target.disks.data}, std::pair{"wal", target.disks.wal}}) {
+      if (!path.empty()) out += fmt::format("      {}: \"{}\"\n", key, path.string());
     }
     const auto own = target.pool.show("      ", &pool);
     if (!own.empty()) out += "    pool:\n" + own;

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,13 +32,33 @@ struct DatabaseSettings {
   friend bool operator==(const DatabaseSettings&, const DatabaseSettings&) = default;
 };
 
+/// A PgBouncer in front of a target.
+struct PgBouncerSettings {
+  pg::Conninfo dsn;
+  std::filesystem::path password_file;  ///< as of a target
+
+  friend bool operator==(const PgBouncerSettings&, const PgBouncerSettings&) = default;
+
+  [[nodiscard]] pg::Conninfo login() const;
+};
+
+/// Folders on the disks of a server, where pantryd can see them; empty: not told.
+struct DiskSettings {
+  std::filesystem::path data;
+  std::filesystem::path wal;
+
+  friend bool operator==(const DiskSettings&, const DiskSettings&) = default;
+};
+
 struct TargetSettings {
   std::string name;
   pg::Conninfo dsn;
   std::filesystem::path password_file;  ///< read anew at each connect; empty: none
   std::vector<BackupSettings> backups;
   DatabaseSettings databases;  ///< that probes of scope database visit
-  PoolKeys pool;               ///< in force for this target: its own keys on top of those for all
+  std::optional<PgBouncerSettings> pgbouncer;
+  DiskSettings disks;
+  PoolKeys pool;  ///< in force for this target: its own keys on top of those for all
 
   friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
 
@@ -55,6 +76,7 @@ struct ProbeSettings {
   std::chrono::milliseconds connect_timeout{5'000};
   std::chrono::milliseconds lock_timeout{100};
   std::int32_t statements_max = 100;  ///< statements told one by one; the rest are one series
+  bool statement_texts = false;       ///< tell the texts of those, without their constants
   std::int32_t relations_max = 1000;  ///< tables, and indexes, told one by one, of each target
   double busy_share = 0.02;           ///< of its time that a probe may be at work
   std::filesystem::path folder;       ///< of the operator's own probes; empty: none

@@ -7,6 +7,7 @@
 
 #include "probes/engine/page.h"
 #include "probes/engine/spec.h"
+#include "serve/coded_probes.h"
 #include "serve/targets.h"
 
 namespace pantryd::testing_support {
@@ -18,9 +19,12 @@ namespace pantryd::testing_support {
   };
   add(probes::own_metrics());
   add(backup_metrics());
+  for (const auto& probe : coded_probes()) {
+    for (const auto& metric : probe.metrics) add({metric.info});
+  }
   for (const auto& probe : probes::embedded_probes()) {
     for (const auto& query : probe.queries) {
-      for (const auto& metric : query.metrics) add({*metric.metric});
+      add(query.told());
     }
   }
   return types;
