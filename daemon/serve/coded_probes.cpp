@@ -4,7 +4,7 @@
 
 #include "probes/exhaustion/exhaustion_probe.h"
 #include "probes/pooler/pgbouncer.h"
-#include "probes/posture/tls_probe.h"
+#include "probes/posture/certificate.h"
 #include "probes/statements/own_cost.h"
 #include "probes/statements/statement_texts.h"
 
@@ -29,7 +29,7 @@ probes::ServerProbe texts_of(const std::string& target, const ProbeSettings& set
 std::vector<probes::CodedDescription> coded_probes() {
   return {probes::own_cost_description(), probes::exhaustion_description(),
           probes::pgbouncer_description(), probes::statement_texts_description(),
-          probes::tls_description()};
+          probes::certificate_description()};
 }
 
 void add_coded_probes(const TargetSettings& target, const ProbeSettings& settings,
@@ -42,7 +42,7 @@ void add_coded_probes(const TargetSettings& target, const ProbeSettings& setting
   const auto add = [&](probes::ServerProbe probe) {
     if (wanted(probe.name)) watched.server_probes.push_back(std::move(probe));
   };
-  add(probes::tls_probe());
+  add(probes::certificate_probe());
   probes::ExhaustionOptions exhaustion;
   exhaustion.data_disk = target.disks.data;
   exhaustion.wal_disk = target.disks.wal;

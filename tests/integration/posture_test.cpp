@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "pg/tls.h"
 #include "probes/engine/run.h"
-#include "probes/posture/tls_probe.h"
+#include "probes/posture/certificate.h"
 #include "tests/support/sessions.h"
 #include "tests/support/within.h"
 
@@ -158,9 +158,9 @@ TEST_F(Posture, WhatOnlyASuperuserSeesDoesNotApplyToARoleThatWatches) {
 }
 
 TEST_F(Posture, TheServersCertificateAndTheShareOfTlsAreTold) {
-  const auto tls = tls_probe();
+  const auto probe = certificate_probe();
   const auto look = [&](pg::Connection& connection) {
-    return tls.run(connection, read_facts(connection, soon()), soon());
+    return probe.run(connection, read_facts(connection, soon()), soon());
   };
   EXPECT_EQ(look(admin_).outcome, Outcome::not_applicable);
   EXPECT_EQ(told("posture", "pantryd_posture_ssl"), 0);

@@ -6,10 +6,10 @@
 
 namespace pantryd::probes {
 
-[[nodiscard]] const CodedDescription& tls_description();
+[[nodiscard]] const CodedDescription& certificate_description();
 
 /// Does not apply where our connection has no TLS: the probe "posture" tells whether the server
 /// offers it.
-[[nodiscard]] ServerProbe tls_probe();
+[[nodiscard]] ServerProbe certificate_probe();
 
 }  // namespace pantryd::probes

@@ -1,12 +1,12 @@
-#include "probes/posture/tls_probe.h"
+#include "probes/posture/certificate.h"
 
 #include "pg/tls.h"
 
 namespace pantryd::probes {
 
-const CodedDescription& tls_description() {
+const CodedDescription& certificate_description() {
   static const CodedDescription out{
-      "tls",
+      "certificate",
       "The certificate that the server shows to pantryd's own connection; applies where that "
       "connection has TLS.",
       std::chrono::seconds(60),
@@ -17,8 +17,8 @@ const CodedDescription& tls_description() {
   return out;
 }
 
-ServerProbe tls_probe() {
-  const auto& description = tls_description();
+ServerProbe certificate_probe() {
+  const auto& description = certificate_description();
   ServerProbe out;
   out.name = description.name;
   out.interval = description.interval;
@@ -30,7 +30,7 @@ ServerProbe tls_probe() {
       run.outcome = Outcome::not_applicable;
       return run;
     }
-    SampleList samples(tls_description());
+    SampleList samples(certificate_description());
     samples.add("pantryd_tls_certificate_expiry_timestamp_seconds",
                 std::chrono::duration<double>(expiry->time_since_epoch()).count());
     run.rows = 1;
