@@ -62,7 +62,7 @@ std::map<std::string, std::vector<std::string>> metrics_by_probe(const Settings&
   const auto specs = probe_specs(settings);  // held: the loop would outlive a temporary
   for (const auto& spec : *specs) {
     for (const auto& query : spec.queries) {
-      for (const auto& metric : query.metrics) out[spec.name].push_back(metric.metric->name);
+      for (const auto& info : query.told()) out[spec.name].push_back(info.name);
     }
   }
   return out;

@@ -31,7 +31,7 @@ void add_known(double& sum, double value) {
 }  // namespace
 
 std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t limit) {
-  if (by_entries()) count_growth(rows);
+  const bool first_look = by_entries() && count_growth(rows);
   merge_equals(rows);
   const auto room = static_cast<std::size_t>(std::max(1, limit));
   const bool over = rows.size() > room || !rests_.empty();
@@ -47,7 +47,7 @@ std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t li
     }
   }
   for (std::size_t i = stay; i < rows.size(); ++i) add_to_rest(rows[i]);
-  for (std::size_t i = 0; i < stay && by_entries(); ++i) go_on(rows[i]);
+  for (std::size_t i = 0; i < stay && by_entries(); ++i) go_on(rows[i], first_look);
   remember(rows, stay);
 
   rows.resize(stay);
@@ -55,17 +55,20 @@ std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t li
   return rows;
 }
 
-void Bounder::count_growth(std::vector<BoundRow>& rows) {
+/// True for the first look.
+bool Bounder::count_growth(std::vector<BoundRow>& rows) {
+  const bool first_look = growth_.first_look();
   totals_.resize(query_.metrics.size());
   for (auto& row : rows) {
     row.grown = growth_.grown(key_of(row.labels) + row.entry, row.values);
-    if (growth_.first_look()) continue;
+    if (first_look) continue;
     for (std::size_t i = 0; i < totals_.size(); ++i) {
       if (query_.metrics[i].metric->type == MetricType::counter)
         add_known(totals_[i], row.grown[i]);
     }
   }
   growth_.end_look();
+  return first_look;
 }
 
 void Bounder::merge_equals(std::vector<BoundRow>& rows) const {
@@ -130,10 +133,10 @@ double Bounder::growth_of(const BoundRow& row, std::size_t metric) const {
 
 /// A row that was in goes on from what was told of it; of one that comes in now, what it grew by is
 /// told by the rest this once.
-void Bounder::go_on(BoundRow& row) {
+void Bounder::go_on(BoundRow& row, bool first_look) {
   const auto known = known_.find(key_of(row.labels));
   const bool was_in = known != known_.end() && known->second.stays;
-  BoundRow* rest = was_in || rests_.empty() ? nullptr : &rest_of(row);
+  BoundRow* rest = was_in || first_look || rests_.empty() ? nullptr : &rest_of(row);
   for (std::size_t i = 0; i < row.values.size(); ++i) {
     const auto& metric = query_.metrics[i];
     if (metric.metric->type != MetricType::counter || std::isnan(row.grown[i])) continue;

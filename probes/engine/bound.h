@@ -52,11 +52,11 @@ class Bounder {
   using RestRows = std::unordered_map<std::string, BoundRow>;
 
   [[nodiscard]] bool by_entries() const { return !query_.bound->entries.empty(); }
-  void count_growth(std::vector<BoundRow>& rows);
+  bool count_growth(std::vector<BoundRow>& rows);
   void merge_equals(std::vector<BoundRow>& rows) const;
   void put_best_first(std::vector<BoundRow>& rows, std::size_t stay) const;
   void add_to_rest(const BoundRow& row);
-  void go_on(BoundRow& row);
+  void go_on(BoundRow& row, bool first_look);
   [[nodiscard]] double growth_of(const BoundRow& row, std::size_t metric) const;
   BoundRow& rest_of(const BoundRow& row);
   void remember(const std::vector<BoundRow>& rows, std::size_t stay);
