@@ -26,6 +26,8 @@ std::span<const Command> commands() {
       Command{"probes list", "tell what is watched", run_probes_list},
       Command{"probes rights", "tell what our role cannot see, and the grants that would help",
               run_probes_rights},
+      Command{"probes test", "try a probe file on a server, under the daemon's guards",
+              run_probes_test},
       Command{"sandbox backup", "make a base backup and dumps of the sandbox now",
               run_sandbox_backup},
       Command{"sandbox down", "stop the private PostgreSQL and remove its folder",

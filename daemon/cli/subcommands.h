@@ -25,6 +25,7 @@ int run_migrate_up(const Context& context, const Arguments& arguments);
 int run_migrate_verify(const Context& context, const Arguments& arguments);
 int run_probes_list(const Context& context, const Arguments& arguments);
 int run_probes_rights(const Context& context, const Arguments& arguments);
+int run_probes_test(const Context& context, const Arguments& arguments);
 int run_sandbox_backup(const Context& context, const Arguments& arguments);
 int run_sandbox_down(const Context& context, const Arguments& arguments);
 int run_sandbox_status(const Context& context, const Arguments& arguments);

@@ -234,6 +234,10 @@ bool Connection::idle() const {
 int Connection::server_version() const {
   return state_->version;
 }
+std::string Connection::reported(const char* parameter) const {
+  const char* text = PQparameterStatus(native(), parameter);
+  return text == nullptr ? "" : text;
+}
 int Connection::backend_pid() const {
   return state_->pid;
 }

@@ -79,6 +79,7 @@ class Connection {
   [[nodiscard]] bool idle() const;
   [[nodiscard]] int server_version() const;  ///< such as 150018 or 170002
   [[nodiscard]] int backend_pid() const;
+  [[nodiscard]] std::string reported(const char* parameter) const;  ///< PQparameterStatus, or ""
   [[nodiscard]] const Conninfo& conninfo() const;
   /// NOTICE and WARNING texts since the last call, the newest 100.
   [[nodiscard]] std::vector<std::string> take_notices();

@@ -13,6 +13,9 @@
 namespace pantryd::probes {
 namespace {
 
+/// Above the time limit of any probe: what the server itself does when we are gone.
+constexpr const char* kServerLimit = "60s";
+
 pg::Params bind(const QuerySpec& query, const ProbeParameters& parameters) {
   pg::Params out;
   for (const auto& name : query.parameters) out.add(parameters.value(name));
@@ -182,6 +185,17 @@ class Telling {
   Exposition page_;
 };
 
+/// A SQL_ASCII database holds bytes of any kind, and refuses to hand out those that are not UTF-8
+/// to a session that wants UTF-8: one such name would cost the whole probe. Taken as they are, the
+/// page escapes them.
+void take_bytes_as_they_are(pg::Connection& connection, Deadline deadline) {
+  if (connection.reported("server_encoding") != "SQL_ASCII" ||
+      connection.reported("client_encoding") == "SQL_ASCII") {
+    return;
+  }
+  connection.exec("SET client_encoding = 'SQL_ASCII'", deadline);
+}
+
 bool may_read(pg::Connection& connection, const std::string& relation, Deadline deadline) {
   const auto answer =
       connection.exec("SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false)",
@@ -191,7 +205,20 @@ bool may_read(pg::Connection& connection, const std::string& relation, Deadline 
 
 }  // namespace
 
+pg::ConnectOptions guarded_session(std::chrono::milliseconds lock_timeout, const StopFlag* stop) {
+  pg::ConnectOptions out;
+  out.application_name = "pantryd";
+  out.stop = stop;
+  out.settings = {{"lock_timeout", fmt::format("{}ms", lock_timeout.count())},
+                  {"statement_timeout", kServerLimit},
+                  {"idle_in_transaction_session_timeout", "10s"},
+                  {"default_transaction_read_only", "on"},
+                  {"jit", "off"}};
+  return out;
+}
+
 TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
+  take_bytes_as_they_are(connection, deadline);
   TargetFacts out;
   out.server_version = connection.server_version();
   const auto result = connection.exec(
@@ -256,6 +283,7 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
   const auto began = SteadyClock::now();
   const auto deadline = Deadline::in(spec.timeout);
   try {
+    take_bytes_as_they_are(connection, deadline);
     if (!spec.relation.empty() && !may_read(connection, spec.relation, deadline)) {
       run.outcome = Outcome::not_applicable;
       return run;

@@ -28,6 +28,11 @@ struct TargetFacts {
   [[nodiscard]] int major() const { return server_version / 10'000; }
 };
 
+/// The session that every probe runs in: read-only, and bounded by the server, too, should we be
+/// gone. `stop` ends its waits; it may be null.
+[[nodiscard]] pg::ConnectOptions guarded_session(std::chrono::milliseconds lock_timeout,
+                                                 const StopFlag* stop);
+
 /// Throws PgError.
 [[nodiscard]] TargetFacts read_facts(pg::Connection& connection, Deadline deadline);
 

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/yaml.h"
+#include "probes/engine/page.h"
 
 namespace pantryd::probes {
 namespace {
@@ -146,6 +147,28 @@ QuerySpec parse_query(const YamlValue& item) {
   return out;
 }
 
+/// What the daemon tells by itself is nobody else's: its own metrics, and the probes that are code.
+/// Throws where an operator's probe would tell such a series.
+void refuse_reserved(const ProbeSpec& spec, const std::string& file) {
+  for (const std::string_view name : {"backup", "migrations"}) {
+    if (spec.name == name) {
+      throw Error(ExitCode::usage, fmt::format("{}: two probes are called {}", file, name),
+                  "Give yours another name.");
+    }
+  }
+  std::set<std::string> own;
+  for (auto& info : own_metrics()) own.insert(info.name);
+  for (const auto& query : spec.queries) {
+    for (const auto& metric : query.metrics) {
+      const auto& name = metric.metric->name;
+      if (own.count(name) == 0 && name.rfind("pantryd_", 0) != 0) continue;
+      throw Error(ExitCode::usage,
+                  fmt::format("{}: the metric {} has a name of the daemon's own", file, name),
+                  "Give it another name, which does not begin with pantryd_.");
+    }
+  }
+}
+
 /// Throws where two probes would tell the same series.
 void refuse_overlaps(const std::vector<ProbeSpec>& specs) {
   std::set<std::string> names;
@@ -200,6 +223,7 @@ std::vector<MetricInfo> QuerySpec::told() const {
 ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
   auto map = YamlValue::parse(text, source_name).as_map();
   ProbeSpec out;
+  out.source = text;
   out.name = map.require("name").as_text();
   out.summary = map.require("summary").as_text();
   if (const auto value = map.find("interval")) out.interval = value->as_duration();
@@ -241,6 +265,13 @@ std::vector<ProbeSpec> embedded_probes() {
   return out;
 }
 
+void refuse_clashes(const ProbeSpec& spec, const std::string& source_name) {
+  refuse_reserved(spec, source_name);
+  auto all = embedded_probes();
+  all.push_back(spec);
+  refuse_overlaps(all);
+}
+
 std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder) {
   auto out = embedded_probes();
   if (folder.empty()) return out;
@@ -261,6 +292,7 @@ std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder) {
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
     out.push_back(parse_probe(read_file(file, kFileLimitBytes), file.string()));
+    refuse_reserved(out.back(), file.string());
   }
   sort_by_name(out);
   refuse_overlaps(out);

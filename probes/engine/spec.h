@@ -105,15 +105,19 @@ struct ProbeSpec {
   std::string relation;
   std::vector<std::string> rights;
   std::vector<QuerySpec> queries;
+  std::string source;  ///< the text that it was parsed from: equal texts are equal probes
 };
 
 /// Throws Error(usage) with FILE:LINE:COLUMN.
 [[nodiscard]] ProbeSpec parse_probe(const std::string& text, const std::string& source_name);
+/// Throws Error(usage) where an operator's probe would tell what the daemon, or a probe of this
+/// binary, tells already.
+void refuse_clashes(const ProbeSpec& spec, const std::string& source_name);
 /// Those compiled into this binary, by name.
 [[nodiscard]] std::vector<ProbeSpec> embedded_probes();
 /// Those of the binary and the operator's *.yaml of `folder` (empty: none), by name. Throws
-/// Error(usage): a file that is no probe, a name or a metric that another probe has already, more
-/// than 200 files.
+/// Error(usage): a file that is no probe, a name or a metric that another probe or the daemon
+/// itself has already, more than 200 files.
 [[nodiscard]] std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder);
 
 }  // namespace pantryd::probes

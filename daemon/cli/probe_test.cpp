@@ -1,0 +1,193 @@
+// Tries a probe file as the daemon would run it: the same session, the same limits. Each query runs
+// alone, so that one that fails does not hide the others.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/units.h"
+#include "cli/subcommands.h"
+#include "probes/engine/run.h"
+#include "probes/engine/spec.h"
+
+namespace pantryd::cli {
+namespace {
+
+constexpr std::size_t kFileLimitBytes = 1U << 20U;
+constexpr int kLinesDefault = 10;
+constexpr int kLinesMax = 100'000;
+
+struct Tried {
+  probes::ProbeRun run;
+  std::string versions;  ///< majors that the text which ran is for; empty: it is for all
+  std::int64_t series = 0;
+  std::vector<std::string> missing;  ///< metrics whose column was not in the answer
+};
+
+/// Why the probe, or one query of it, says nothing about this server.
+std::string why_not(const probes::ProbeSpec& spec, const probes::TargetFacts& facts) {
+  if (!(facts.is_standby ? spec.on_standby : spec.on_primary)) {
+    return fmt::format("it is not for a {}", facts.is_standby ? "standby" : "primary");
+  }
+  if (!spec.extension.empty() && facts.extensions.count(spec.extension) == 0) {
+    return fmt::format("the database {} has no extension {}", facts.database, spec.extension);
+  }
+  if (!probes::applies(spec, facts)) {
+    return fmt::format("it has no text for PostgreSQL {}", facts.major());
+  }
+  return fmt::format("there is no relation {}, or this role may not read it", spec.relation);
+}
+
+std::string versions_of(const probes::QuerySpec& query, int major) {
+  const auto* sql = query.for_major(major);
+  if (sql == nullptr || (sql->major_min == 0 && sql->major_max == 9999)) return "";
+  if (sql->major_min == sql->major_max) return std::to_string(sql->major_min);
+  return fmt::format("{}-{}", sql->major_min == 0 ? "" : std::to_string(sql->major_min),
+                     sql->major_max == 9999 ? "" : std::to_string(sql->major_max));
+}
+
+Tried try_query(pg::Connection& connection, const probes::ProbeSpec& spec, std::size_t at,
+                const probes::TargetFacts& facts, const probes::RunOptions& options) {
+  auto alone = spec;
+  alone.queries = {spec.queries[at]};
+  probes::ProbeMemory memory(alone);
+  Tried out;
+  out.run = probes::run_probe(connection, alone, facts, options, memory);
+  out.versions = versions_of(spec.queries[at], facts.major());
+  for (const auto& family : out.run.families) out.series += family.series;
+  if (out.run.outcome != probes::Outcome::ok || out.run.rows == 0) return out;
+  for (const auto& metric : spec.queries[at].metrics) {
+    const bool told =
+        std::any_of(out.run.families.begin(), out.run.families.end(),
+                    [&](const auto& family) { return family.metric->name == metric.metric->name; });
+    if (!told) out.missing.push_back(metric.metric->name);
+  }
+  return out;
+}
+
+std::vector<std::string> first_lines(const probes::ProbeRun& run, std::size_t lines_max) {
+  std::vector<std::string> out;
+  for (const auto& family : run.families) {
+    for (std::size_t at = 0; at < family.lines.size() && out.size() < lines_max;) {
+      const auto end = family.lines.find('\n', at);
+      out.push_back(family.lines.substr(at, end - at));
+      at = end + 1;
+    }
+  }
+  return out;
+}
+
+double ms(std::chrono::microseconds duration) {
+  return static_cast<double>(duration.count()) / 1000.0;
+}
+
+void print_tried(const Tried& tried, std::size_t number, std::size_t lines_max) {
+  const auto& run = tried.run;
+  fmt::print("query {}{}: {}, {:.1f} ms, {} rows, {} series", number,
+             tried.versions.empty() ? "" : " (PostgreSQL " + tried.versions + ")",
+             probes::to_string(run.outcome), ms(run.duration), run.rows, tried.series);
+  if (run.skipped > 0) fmt::print(", {} relations skipped for their locks", run.skipped);
+  fmt::print("\n");
+  if (!run.error.empty()) fmt::print("  {}\n", run.error);
+  for (const auto& metric : tried.missing) {
+    fmt::print("  no series of {}: its column is missing, or NULL in each row\n", metric);
+  }
+  const auto lines = first_lines(run, lines_max);
+  for (const auto& line : lines) fmt::print("  {}\n", line);
+  if (tried.series > static_cast<std::int64_t>(lines.size()) && !lines.empty()) {
+    fmt::print("  ... and more; --lines tells how many to print\n");
+  }
+}
+
+nlohmann::json json_of(const Tried& tried, std::size_t lines_max) {
+  return {{"outcome", probes::to_string(tried.run.outcome)},
+          {"error", tried.run.error},
+          {"versions", tried.versions},
+          {"duration_ms", ms(tried.run.duration)},
+          {"rows", tried.run.rows},
+          {"series", tried.series},
+          {"skipped_relations", tried.run.skipped},
+          {"metrics_without_series", tried.missing},
+          {"text", first_lines(tried.run, lines_max)}};
+}
+
+probes::ProbeSpec read_probe(const std::string& file) {
+  const auto spec = probes::parse_probe(read_file(file, kFileLimitBytes), file);
+  const auto built_in = probes::embedded_probes();
+  const bool ours = std::any_of(built_in.begin(), built_in.end(),
+                                [&](const auto& each) { return each.source == spec.source; });
+  // One of the binary's own may be tried as it is; from an operator's folder it would be refused.
+  if (!ours) probes::refuse_clashes(spec, file);
+  return spec;
+}
+
+}  // namespace
+
+int run_probes_test(const Context& context, const Arguments& arguments) {
+  po::options_description options("Options");
+  options.add_options()("file", po::value<std::string>()->required(), "the probe")(
+      "lines", po::value<int>()->default_value(kLinesDefault),
+      "lines of the page to print for each query");
+  po::positional_options_description positional;
+  positional.add("file", 1);
+  const auto values = parse("probes test FILE [--dsn CONNINFO]", options, positional, arguments);
+  if (!values) return 0;
+  const auto lines_max =
+      static_cast<std::size_t>(std::clamp((*values)["lines"].as<int>(), 0, kLinesMax));
+  const auto spec = read_probe((*values)["file"].as<std::string>());
+  const auto settings = load_settings(context);
+  if (settings.targets.empty()) {
+    throw Error(ExitCode::usage, "no target is given",
+                "Name one with --dsn, or list it under targets in the configuration file.");
+  }
+  const auto& target = settings.targets.front();
+  auto connection =
+      pg::Connection::connect(target.login(), Deadline::in(settings.probes.connect_timeout),
+                              probes::guarded_session(settings.probes.lock_timeout, context.stop));
+  const auto facts = probes::read_facts(connection, Deadline::in(std::chrono::seconds(5)));
+  probes::RunOptions run_options;
+  run_options.target = target.name;
+  run_options.parameters.statements_max = settings.probes.statements_max;
+  run_options.parameters.relations_max = settings.probes.relations_max;
+
+  bool good = true;
+  nlohmann::json queries = nlohmann::json::array();
+  if (!context.json) {
+    fmt::print("probe {} on PostgreSQL {}, {}, database {}; every {}, for at most {}\n", spec.name,
+               facts.major(), facts.is_standby ? "standby" : "primary", facts.database,
+               format_duration(spec.interval), format_duration(spec.timeout));
+  }
+  for (std::size_t i = 0; i < spec.queries.size() && !context.stop->requested(); ++i) {
+    const auto tried = try_query(connection, spec, i, facts, run_options);
+    const bool applies = tried.run.outcome != probes::Outcome::not_applicable;
+    good =
+        good && (!applies || (tried.run.outcome == probes::Outcome::ok && tried.run.error.empty()));
+    queries.push_back(json_of(tried, lines_max));
+    if (context.json) continue;
+    if (!applies) {
+      auto alone = spec;
+      alone.queries = {spec.queries[i]};
+      fmt::print("query {}: not_applicable: {}\n", i + 1, why_not(alone, facts));
+    } else {
+      print_tried(tried, i + 1, lines_max);
+    }
+  }
+  for (const auto& right : probes::missing_rights(spec, facts)) {
+    if (!context.json) fmt::print("this role is not a member of {}: it may see less\n", right);
+  }
+  if (context.json) {
+    const nlohmann::json json{{"format", "pantryd.probe_test"},
+                              {"version", 1},
+                              {"probe", spec.name},
+                              {"server_version", facts.server_version},
+                              {"standby", facts.is_standby},
+                              {"missing_rights", probes::missing_rights(spec, facts)},
+                              {"queries", queries}};
+    fmt::print("{}\n", json.dump(2));
+  }
+  return static_cast<int>(good ? ExitCode::ok : ExitCode::failed);
+}
+
+}  // namespace pantryd::cli
