@@ -100,7 +100,7 @@ std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(const Settings
 std::unique_ptr<probes::Watcher> make_watcher(
     const TargetSettings& target, const Settings& settings,
     std::shared_ptr<const std::vector<probes::ProbeSpec>> specs, probes::SnapshotStore& store,
-    Keep keep) {
+    Keep keep, std::shared_ptr<const probes::TargetSnapshot> before) {
   probes::WatchOptions options;
   options.connect_timeout = settings.probes.connect_timeout;
   options.lock_timeout = settings.probes.lock_timeout;
@@ -112,6 +112,7 @@ std::unique_ptr<probes::Watcher> make_watcher(
   options.with_samples = keep == Keep::values;
   probes::WatchedTarget watched;
   watched.name = target.name;
+  watched.before = std::move(before);
   watched.login = [target] { return target.login(); };
   watched.server_probes.push_back(migration_probe());
   add_coded_probes(target, settings.probes, *specs, store, watched);

@@ -20,7 +20,7 @@ enum class Keep { text, values };
 [[nodiscard]] std::unique_ptr<probes::Watcher> make_watcher(
     const TargetSettings& target, const Settings& settings,
     std::shared_ptr<const std::vector<probes::ProbeSpec>> specs, probes::SnapshotStore& store,
-    Keep keep = Keep::text);
+    Keep keep = Keep::text, std::shared_ptr<const probes::TargetSnapshot> before = nullptr);
 
 /// One watcher a target, in the order of the settings; none is started. Throws Error(usage) for an
 /// operator's probe file that is none.

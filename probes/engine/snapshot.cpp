@@ -41,6 +41,12 @@ std::optional<SnapshotStore::Reload> SnapshotStore::reload() const {
   return reload_;
 }
 
+std::shared_ptr<const TargetSnapshot> SnapshotStore::find(const std::string& target) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = snapshots_.find(target);
+  return found == snapshots_.end() ? nullptr : found->second;
+}
+
 std::vector<std::shared_ptr<const TargetSnapshot>> SnapshotStore::all() const {
   std::vector<std::shared_ptr<const TargetSnapshot>> out;
   const std::lock_guard lock(mutex_);

@@ -109,6 +109,8 @@ class SnapshotStore {
   /// The target is watched no more.
   void remove(const std::string& target);
   [[nodiscard]] std::vector<std::shared_ptr<const TargetSnapshot>> all() const;  ///< by name
+  /// Null where there is none.
+  [[nodiscard]] std::shared_ptr<const TargetSnapshot> find(const std::string& target) const;
 
   /// How and when the configuration was read last; nothing where it never was.
   struct Reload {

@@ -27,8 +27,6 @@ constexpr auto kReconnectPause = std::chrono::seconds(2);
 constexpr auto kDiscovery = std::chrono::seconds(60);
 /// A thread looks at least so often for what became due.
 constexpr auto kNap = std::chrono::seconds(1);
-/// Above the time limit of any probe: what the server itself does when we are gone.
-constexpr const char* kServerLimit = "60s";
 /// Old values are shown for a while, with their age; then absence says it better.
 constexpr int kStaleIntervals = 3;
 constexpr auto kStaleMin = std::chrono::seconds(30);
@@ -44,6 +42,7 @@ struct Entry {
   milliseconds interval{0};
   std::shared_ptr<const ProbeState> state;
   SteadyClock::time_point due;
+  int timeouts = 0;  ///< in a row
   bool running = false;
   bool gone = false;  ///< its database is there no more
   std::unique_ptr<ProbeMemory> memory;
@@ -76,6 +75,7 @@ class Watcher::Impl {
         options_(std::move(options)),
         store_(store),
         pool_(target_.login, pool_settings()) {
+    if (target_.before) up_ = target_.before->up;
     run_options_.target = target_.name;
     run_options_.parameters = options_.parameters;
     run_options_.with_samples = options_.with_samples;
@@ -93,6 +93,8 @@ class Watcher::Impl {
       add(Lane::local, local.name, "", local.interval).run =
           [this, &local](pg::Connection*, const TargetFacts&) { return run_local(local); };
     }
+    adopt_databases();
+    target_.before.reset();
     publish();
   }
 
@@ -145,15 +147,7 @@ class Watcher::Impl {
   }
 
   pg::ConnectOptions connect_options() const {
-    pg::ConnectOptions out;
-    out.application_name = "pantryd";
-    out.stop = &stop_;
-    out.settings = {{"lock_timeout", fmt::format("{}ms", options_.lock_timeout.count())},
-                    {"statement_timeout", kServerLimit},
-                    {"idle_in_transaction_session_timeout", "10s"},
-                    {"default_transaction_read_only", "on"},
-                    {"jit", "off"}};
-    return out;
+    return guarded_session(options_.lock_timeout, &stop_);
   }
 
   bool visits_databases() const {
@@ -168,13 +162,35 @@ class Watcher::Impl {
     entry->database = database;
     entry->interval = interval;
     entry->due = SteadyClock::now();
-    auto state = std::make_shared<ProbeState>();
+    const auto* before = state_before(name, database);
+    auto state = std::make_shared<ProbeState>(before == nullptr ? ProbeState() : *before);
     state->name = name;
     state->database = database;
     state->interval = interval;
     entry->state = std::move(state);
     entries_.push_back(std::move(entry));
     return *entries_.back();
+  }
+
+  const ProbeState* state_before(const std::string& name, const std::string& database) const {
+    if (!target_.before) return nullptr;
+    for (const auto& state : target_.before->probes) {
+      if (state->name == name && state->database == database) return state.get();
+    }
+    return nullptr;
+  }
+
+  /// Those that were visited before; the next discovery tells which of them are still there.
+  void adopt_databases() {
+    if (!target_.before) return;
+    for (const auto& state : target_.before->probes) {
+      if (state->database.empty()) continue;
+      for (const auto& spec : *specs_) {
+        if (spec.scope == Scope::database && spec.name == state->name) {
+          add_spec(spec, state->database);
+        }
+      }
+    }
   }
 
   void add_spec(const ProbeSpec& spec, const std::string& database) {
@@ -367,9 +383,15 @@ class Watcher::Impl {
 
   void note_up() {
     const std::lock_guard lock(mutex_);
-    if (!up_) log::info("target {}: connected", target_.name);
+    if (up_) return;
+    log::info("target {}: connected", target_.name);
     up_ = true;
     down_reason_.clear();
+    // What failed while nobody answered says nothing of the probes: all are asked at once.
+    const auto now = SteadyClock::now();
+    for (auto& entry : entries_) {
+      if (entry->lane != Lane::local && !entry->running) entry->due = std::min(entry->due, now);
+    }
   }
 
   void note_down(const Error& error) {
@@ -398,6 +420,7 @@ class Watcher::Impl {
     }
     if (!options_.with_samples) result.samples.clear();
     auto state = next_state(*entry.state, std::move(result));
+    entry.timeouts = state->outcome == Outcome::timeout ? entry.timeouts + 1 : 0;
     state->interval = interval_for(entry, *state);
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
@@ -409,9 +432,14 @@ class Watcher::Impl {
     entry.running = false;
   }
 
-  /// Longer than the probe's own when it took too large a share of it.
+  /// Longer than the probe's own when it took too large a share of it. One that met its time limit
+  /// may have met a server or a network that stood still, and is asked again at its usual time;
+  /// when that happens again and again it waits twice as long each time.
   milliseconds interval_for(const Entry& entry, const ProbeState& state) const {
     if (entry.lane == Lane::local || options_.busy_share <= 0) return entry.interval;
+    if (entry.timeouts > 0) {
+      return entry.interval * std::min(1 << std::min(entry.timeouts - 1, 8), kStretchMax);
+    }
     const auto wanted = std::chrono::duration_cast<milliseconds>(
         std::chrono::duration<double, std::micro>(state.duration) / options_.busy_share);
     return std::clamp(wanted, entry.interval, entry.interval * kStretchMax);
@@ -476,11 +504,12 @@ class Watcher::Impl {
                    entries_.end());
     share_relations(names.size());
     for (const auto& name : names) {
-      const bool known = std::any_of(entries_.begin(), entries_.end(),
-                                     [&](const auto& entry) { return entry->database == name; });
-      if (known) continue;
       for (const auto& spec : *specs_) {
-        if (spec.scope == Scope::database) add_spec(spec, name);
+        const auto is_here = [&](const auto& entry) {
+          return entry->spec == &spec && entry->database == name;
+        };
+        if (spec.scope != Scope::database) continue;
+        if (std::none_of(entries_.begin(), entries_.end(), is_here)) add_spec(spec, name);
       }
     }
     return true;
@@ -513,7 +542,7 @@ class Watcher::Impl {
     }
   }
 
-  const WatchedTarget target_;
+  WatchedTarget target_;  ///< as it was given, but that `before` is let go once it is taken over
   const std::shared_ptr<const std::vector<ProbeSpec>> specs_;
   const WatchOptions options_;
   SnapshotStore& store_;

@@ -59,6 +59,10 @@ struct WatchedTarget {
   Login login;  ///< asked at each connect, so that a password may rotate
   std::vector<LocalProbe> local_probes;
   std::vector<ServerProbe> server_probes;
+  /// What a watcher before this one saw of the same server, to go on from: its values are shown,
+  /// with their age, until the probe has run again. Of a probe that is not there any more, or in
+  /// which something changed, nothing may be in it. Null: nothing is known.
+  std::shared_ptr<const TargetSnapshot> before;
 };
 
 class Watcher {
