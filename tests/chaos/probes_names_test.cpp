@@ -77,8 +77,8 @@ TEST(NamesTest, NamesOfAnyKindMakeAPageThatPrometheusReadsAndNothingIsToldTwice)
              patience());
   auto bytes =
       pg::Connection::connect(shared_sandbox().primary().with("dbname", "bytes"), patience());
-  bytes.exec_script("SET client_encoding = 'SQL_ASCII'; CREATE TABLE \"caf\xE9 \xFF\xC3\" (a int)",
-                    patience());
+  bytes.exec("SET client_encoding = 'SQL_ASCII'", patience());
+  bytes.exec("CREATE TABLE \"caf\xE9 \xFF\xC3\" (a int)", patience());
 
   Daemon daemon(
       PANTRYD_BINARY,

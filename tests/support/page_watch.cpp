@@ -263,7 +263,7 @@ void PageWatch::look() {
   }
 }
 
-Watched PageWatch::finish(const std::string& fault) {
+Watched PageWatch::finish(const std::string& fault, int connections_max) {
   over_ = true;
   thread_.join();
   if (counter_.joinable()) counter_.join();
@@ -294,7 +294,7 @@ Watched PageWatch::finish(const std::string& fault) {
   for (std::size_t i = 0; i < series_.size(); ++i) {
     EXPECT_EQ(out.missing[i], 0) << fault << ": pages without " << series_[i];
   }
-  for (const int most : out.connections) EXPECT_LE(most, 3) << fault;
+  for (const int most : out.connections) EXPECT_LE(most, connections_max) << fault;
   EXPECT_LE(out.sessions, 3) << fault;
   return out;
 }

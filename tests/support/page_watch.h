@@ -96,8 +96,10 @@ class PageWatch {
 
   /// Ends the watch, prints its figures beside the bars and checks what no fault may break:
   /// every page answers, the chosen series are in each of them, no page waited for a server, and
-  /// no server saw more than three connections.
-  Watched finish(const std::string& fault);
+  /// no server saw more than three sessions. A statement that does not end is cancelled through a
+  /// connection of its own, which a network that stands still keeps: `connections_max`, at most one
+  /// more for each session.
+  Watched finish(const std::string& fault, int connections_max = 3);
 
  private:
   void run();

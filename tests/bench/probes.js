@@ -1,0 +1,297 @@
+// The figures of probes.sh, which made the server that this one works on.
+'use strict';
+const {execFileSync, spawn} = require('child_process');
+const fs = require('fs');
+const http = require('http');
+const net = require('net');
+
+const work = process.env.BENCH_WORK;
+const windowS = Number(process.env.WINDOW || 60);
+const scrapeS = 15;
+const children = new Set();
+const exported = '/usr/share/doc/prometheus-postgres-exporter/examples/queries.yaml';
+
+const sleep = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
+const quantile = (list, share) =>
+  [...list].sort((a, b) => a - b)[Math.min(list.length - 1, Math.floor(share * list.length))];
+const remark = (text) => console.log(`# ${text}`);
+function figure(name, value, unit, goal = '-', met = true) {
+  const digits = Math.abs(value) < 10 ? 3 : 1;
+  console.log(`${name} ${Number(value.toFixed(digits))} ${unit} ${goal} ${met ? 'ok' : 'short'}`);
+}
+const load = () => fs.readFileSync('/proc/loadavg', 'utf8').split(' ').slice(0, 2).join(' ');
+
+function psql(sql, database = 'postgres') {
+  return execFileSync('psql', ['-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', database], {
+    input: sql,
+    maxBuffer: 1 << 26
+  }).toString().trim();
+}
+
+function freePort() {
+  return new Promise((done) => {
+    const server = net.createServer().listen(0, '127.0.0.1', () => {
+      const {port} = server.address();
+      server.close(() => done(port));
+    });
+  });
+}
+
+function get(port, path = '/metrics') {
+  return new Promise((done, fail) => {
+    const began = process.hrtime.bigint();
+    const request = http.get({host: '127.0.0.1', port, path, agent: false, timeout: 120000});
+    request.on('error', fail);
+    request.on('timeout', () => request.destroy(new Error('no page within two minutes')));
+    request.on('response', (response) => {
+      const chunks = [];
+      response.on('data', (chunk) => chunks.push(chunk));
+      response.on('end', () => {
+        const ms = Number(process.hrtime.bigint() - began) / 1e6;
+        done({status: response.statusCode, body: Buffer.concat(chunks), ms});
+      });
+    });
+  });
+}
+
+const seriesIn = (page) =>
+  page.body.toString().split('\n').filter((line) => line && line[0] !== '#').length;
+
+function proc(pid) {
+  const stat = fs.readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+  const kb = (key) => Number(new RegExp(`${key}:\\s+(\\d+)`).exec(status)[1]);
+  return {
+    cpuS: (Number(fields[11]) + Number(fields[12])) / 100,
+    rssMb: kb('VmRSS') / 1024,
+    peakMb: kb('VmHWM') / 1024,
+    threads: kb('Threads')
+  };
+}
+
+async function start(name, program, args, port, path, env = {}) {
+  const log = fs.openSync(`${work}/${name}.log`, 'a');
+  const child = spawn(program, args, {stdio: ['ignore', log, log], env: {...process.env, ...env}});
+  fs.closeSync(log);
+  children.add(child);
+  child.port = port;
+  for (let i = 0; i < 600; ++i) {
+    try {
+      if ((await get(port, path)).status === 200) return child;
+    } catch (error) {
+      if (child.exitCode !== null) break;
+    }
+    await sleep(0.1);
+  }
+  throw new Error(`${name} does not answer: ${fs.readFileSync(`${work}/${name}.log`, 'utf8')}`);
+}
+
+function stop(child) {
+  return new Promise((done) => {
+    children.delete(child);
+    if (child.exitCode !== null) return done();
+    child.on('exit', done);
+    child.kill('SIGTERM');
+    setTimeout(() => child.kill('SIGKILL'), 10000).unref();
+  });
+}
+
+async function startDaemon(targets, probes = '') {
+  const port = await freePort();
+  const file = `${work}/pantryd.yaml`;
+  fs.writeFileSync(file, `http: {listen: "127.0.0.1:${port}"}\nprobes: {${probes}}\ntargets:\n` +
+    targets.map((t) => `  - {name: ${t.name}, dsn: "host=127.0.0.1 port=${process.env.PGPORT} ` +
+      `user=pantryd dbname=${t.database}", databases: {include: [${t.database}]}}\n`).join(''));
+  return start('pantryd', process.env.PANTRYD, ['serve', '--config', file], port, '/healthz');
+}
+
+async function startExporter() {
+  const port = await freePort();
+  return start('exporter', 'prometheus-postgres-exporter',
+    [`--web.listen-address=127.0.0.1:${port}`, `--extend.query-path=${exported}`], port, '/', {
+      DATA_SOURCE_NAME: `host=127.0.0.1 port=${process.env.PGPORT} user=exporter dbname=shop ` +
+        'sslmode=disable'
+    });
+}
+
+function makeTables(from, to) {
+  psql(`DO $$ BEGIN FOR i IN ${from}..${to} LOOP EXECUTE
+    'CREATE TABLE t' || i || ' (a int PRIMARY KEY, b text)'; END LOOP; END $$`, 'shop');
+  psql('ANALYZE pg_catalog.pg_class; ANALYZE pg_catalog.pg_attribute', 'shop');
+}
+
+function makeStatements() {
+  const lines = [];
+  for (const verb of ['SELECT', 'SELECT DISTINCT', 'SELECT ALL']) {
+    for (let i = 1; i <= 1600; ++i) lines.push(`${verb} ${Array(i).fill('a').join(',')} FROM t1;`);
+  }
+  fs.writeFileSync(`${work}/statements.sql`, lines.join('\n'));
+  execFileSync('psql', ['-X', '-q', '-o', '/dev/null', '-d', 'shop', '-f', `${work}/statements.sql`],
+    {maxBuffer: 1 << 28});
+}
+
+function serverCost(role) {
+  const [ms, calls] = psql(`SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(calls), 0)
+    FROM pg_stat_statements(false) s JOIN pg_roles r ON r.oid = userid
+    WHERE rolname = '${role}'`).split('|').map(Number);
+  return {ms, calls};
+}
+
+// Both side by side for a window from their start on, scraped every 15 s; then pages in turns.
+async function sideBySide(tables) {
+  const before = {pantryd: serverCost('pantryd'), exporter: serverCost('exporter')};
+  const daemon = await startDaemon([{name: 'shop', database: 'shop'}],
+    'relations_max: 3000');
+  const exporter = await startExporter();
+  const began = Date.now();
+  while (Date.now() - began < 1000 * (windowS - 1)) {
+    await Promise.all([get(daemon.port), get(exporter.port)]);
+    await sleep(Math.max(0.1, Math.min(scrapeS, windowS - (Date.now() - began) / 1000)));
+  }
+  const minutes = (Date.now() - began) / 60000;
+  const use = {pantryd: proc(daemon.pid), exporter: proc(exporter.pid)};
+  const after = {pantryd: serverCost('pantryd'), exporter: serverCost('exporter')};
+  const at = `${tables}_tables`;
+  const pages = {pantryd: [], exporter: []};
+  for (let i = 0; i < 7; ++i) {
+    pages.pantryd.push(await get(daemon.port));
+    pages.exporter.push(await get(exporter.port));
+  }
+  const page = (who) => median(pages[who].map((each) => each.ms));
+  for (const who of ['pantryd', 'exporter']) {
+    const last = pages[who][6];
+    figure(`${at}_page_${who}`, page(who), 'ms');
+    figure(`${at}_page_bytes_${who}`, last.body.length, 'bytes');
+    figure(`${at}_series_${who}`, seriesIn(last), 'series');
+    figure(`${at}_server_time_${who}`, (after[who].ms - before[who].ms) / minutes, 'ms/min');
+    figure(`${at}_statements_${who}`, (after[who].calls - before[who].calls) / minutes, '/min');
+    figure(`${at}_rss_${who}`, use[who].rssMb, 'MB');
+    figure(`${at}_rss_peak_${who}`, use[who].peakMb, 'MB');
+    figure(`${at}_cpu_${who}`, 100 * use[who].cpuS / (60 * minutes), '%');
+  }
+  const ratio = (name, a, b, goal) => figure(`${at}_${name}_ratio`, a / b, 'x', `<=${goal}`,
+    a / b <= goal);
+  const spent = (who) => after[who].ms - before[who].ms;
+  ratio('page', page('pantryd'), page('exporter'), 0.05);
+  ratio('server_time', spent('pantryd'), spent('exporter'), 0.5);
+  ratio('rss', use.pantryd.rssMb, use.exporter.rssMb, 0.5);
+  await stop(daemon);
+  await stop(exporter);
+}
+
+async function manyTables() {
+  const began = Date.now();
+  makeTables(2001, 20000);
+  remark(`18,000 tables more took ${((Date.now() - began) / 1000).toFixed(1)} s to make`);
+  const before = serverCost('pantryd');
+  const daemon = await startDaemon([{name: 'shop', database: 'shop'}]);
+  const pages = [];
+  const start = Date.now();
+  while (Date.now() - start < 30000) {
+    pages.push(await get(daemon.port));
+    await sleep(0.1);
+  }
+  const ms = pages.map((each) => each.ms);
+  const last = pages[pages.length - 1];
+  figure('20000_tables_page_median', median(ms), 'ms', '<=10', median(ms) <= 10);
+  figure('20000_tables_page_p99', quantile(ms, 0.99), 'ms', '<=50', quantile(ms, 0.99) <= 50);
+  figure('20000_tables_series', seriesIn(last), 'series');
+  figure('20000_tables_server_time_first_half_minute', serverCost('pantryd').ms - before.ms, 'ms');
+  figure('20000_tables_rss', proc(daemon.pid).rssMb, 'MB');
+  for (const line of last.body.toString().split('\n')) {
+    if (/^pantryd_probe_outcome.*outcome="(timeout|error|lock_skipped)".* 1$/.test(line)) {
+      remark(line);
+    }
+  }
+  await stop(daemon);
+}
+
+async function manyTargets(count) {
+  const targets = [];
+  for (let i = 0; i < count; ++i) targets.push({name: `n${i}`, database: `d${i % 20}`});
+  const daemon = await startDaemon(targets);
+  await sleep(20);
+  const first = proc(daemon.pid);
+  const began = Date.now();
+  const ms = [];
+  for (let i = 0; i < 3; ++i) {
+    ms.push((await get(daemon.port)).ms);
+    await sleep(12);
+  }
+  const last = proc(daemon.pid);
+  const cpu = 100 * (last.cpuS - first.cpuS) / ((Date.now() - began) / 1000);
+  const page = await get(daemon.port);
+  remark(`${count} targets: 20 databases of one server, each ten times; scraped every 12 s`);
+  figure(`${count}_targets_rss`, last.rssMb, 'MB', '<250', last.rssMb < 250);
+  figure(`${count}_targets_cpu`, cpu, '%', '<10', cpu < 10);
+  figure(`${count}_targets_threads`, last.threads, 'threads');
+  figure(`${count}_targets_series`, seriesIn(page), 'series');
+  figure(`${count}_targets_page`, median(ms), 'ms');
+  figure(`${count}_targets_sessions`, Number(psql(
+    "SELECT count(*) FROM pg_stat_activity WHERE usename = 'pantryd'")), 'sessions');
+  await stop(daemon);
+}
+
+function pgbench() {
+  const out = execFileSync('pgbench', ['-n', '-S', '-c', '4', '-j', '2', '-T', '7', 'bench'],
+    {stdio: ['ignore', 'pipe', 'ignore']}).toString();
+  return Number(/tps = ([0-9.]+)/.exec(out)[1]);
+}
+
+async function withAndWithout() {
+  execFileSync('pgbench', ['-i', '-q', '-s', '10', 'bench'], {stdio: 'ignore'});
+  pgbench();
+  const rounds = [];
+  for (let i = 0; i < 7; ++i) {
+    const round = {};
+    const alone = () => { round.without = pgbench(); };
+    const watched = async () => {
+      const daemon = await startDaemon([{name: 'bench', database: 'bench'}]);
+      await sleep(3);
+      round.with = pgbench();
+      await stop(daemon);
+    };
+    // Who goes first changes, so that a machine that slows down tells for neither.
+    if (i % 2) { alone(); await watched(); } else { await watched(); alone(); }
+    rounds.push(round);
+  }
+  const loss = rounds.map((each) => 100 * (1 - each.with / each.without));
+  figure('pgbench_without', median(rounds.map((each) => each.without)), 'tps');
+  figure('pgbench_with', median(rounds.map((each) => each.with)), 'tps');
+  const noise = rounds.map((each) => each.without);
+  figure('pgbench_noise', 100 * (Math.max(...noise) - Math.min(...noise)) / median(noise), '%');
+  figure('pgbench_difference', median(loss), '%', '<1', median(loss) < 1);
+}
+
+async function main() {
+  remark(`load ${load()} at the start`);
+  psql('CREATE EXTENSION pg_stat_statements; CREATE DATABASE shop; CREATE DATABASE bench;' +
+    'CREATE ROLE pantryd LOGIN IN ROLE pg_monitor; CREATE ROLE exporter LOGIN IN ROLE pg_monitor');
+  for (let i = 0; i < 20; ++i) psql(`CREATE DATABASE d${i}`);
+  psql('CREATE EXTENSION pg_stat_statements', 'shop');
+  makeTables(1, 100);
+  makeStatements();
+  remark(`${psql('SELECT count(*) FROM pg_stat_statements(false)')} statements are tracked`);
+  const parts = {
+    tables: async () => {
+      await sideBySide(100);
+      makeTables(101, 2000);
+      await sideBySide(2000);
+      await manyTables();
+    },
+    targets: () => manyTargets(200),
+    pgbench: withAndWithout
+  };
+  const wanted = (process.env.PARTS || Object.keys(parts).join(' ')).split(' ');
+  for (const part of wanted) {
+    await parts[part]();
+    remark(`load ${load()} after ${part}`);
+  }
+}
+
+main().then(() => 0, (error) => { console.error(error); return 1; }).then((code) => {
+  for (const child of children) child.kill('SIGKILL');
+  process.exit(code);
+});
