@@ -124,8 +124,11 @@ function makeTables(from, to) {
 
 function makeStatements() {
   const lines = [];
-  for (const verb of ['SELECT', 'SELECT DISTINCT', 'SELECT ALL']) {
-    for (let i = 1; i <= 1600; ++i) lines.push(`${verb} ${Array(i).fill('a').join(',')} FROM t1;`);
+  // A column more is another statement; the words before and after make three of each.
+  for (const [verb, tail] of [['SELECT', ''], ['SELECT DISTINCT', ''], ['SELECT', 'WHERE a > 1']]) {
+    for (let i = 1; i <= 1660; ++i) {
+      lines.push(`${verb} ${Array(i).fill('a').join(',')} FROM t1 ${tail};`);
+    }
   }
   fs.writeFileSync(`${work}/statements.sql`, lines.join('\n'));
   execFileSync('psql', ['-X', '-q', '-o', '/dev/null', '-d', 'shop', '-f', `${work}/statements.sql`],

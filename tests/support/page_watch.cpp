@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -109,6 +110,16 @@ Answer get(std::uint16_t port, const std::string& path) {
   ::close(fd);
   out.took_ms = ms_since(began);
   const auto head = out.body.find("\r\n\r\n");
+  const auto length = out.body.find("Content-Length: ");
+  const auto rest = head == std::string::npos ? 0 : out.body.size() - head - 4;
+  const bool whole =
+      length < head && std::strtoull(out.body.c_str() + length + 16, nullptr, 10) == rest;
+  if (out.status == 200 && !whole) {
+    // Half a page is none.
+    ADD_FAILURE() << path << " ended after " << out.body.size() << " bytes and " << out.took_ms
+                  << " ms: " << out.body.substr(0, 300);
+    out.status = 0;
+  }
   out.body.erase(0, head == std::string::npos ? out.body.size() : head + 4);
   return out;
 }
