@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include "base/error.h"
 #include "base/hangup.h"
@@ -9,6 +10,10 @@
 
 namespace pantryd::cli {
 namespace {
+
+/// The C library gives threads memory of their own, eight times as many pieces as there are cores,
+/// and each keeps what was freed in it. Here are five threads a target that are mostly asleep.
+constexpr int kMemoryArenas = 2;
 
 std::string listed(const std::vector<std::string>& names) {
   std::string out;
@@ -38,6 +43,7 @@ void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
 
 int run_serve(const Context& context, const Arguments& arguments) {
   if (!parse("serve [--config FILE]", {}, {}, arguments)) return 0;
+  ::mallopt(M_ARENA_MAX, kMemoryArenas);
   const auto settings = load_settings(context);
   probes::SnapshotStore store;
   Fleet fleet(store);
