@@ -14,6 +14,10 @@ namespace {
 /// The C library gives threads memory of their own, eight times as many pieces as there are cores,
 /// and each keeps what was freed in it. Here are five threads a target that are mostly asleep.
 constexpr int kMemoryArenas = 2;
+/// Pages and answers of servers are large and short-lived: pieces of this size go back to the
+/// kernel when they are freed, and what smaller ones left is given back from time to time.
+constexpr int kLargePieceBytes = 256 * 1024;
+constexpr auto kGiveBack = std::chrono::seconds(10);
 
 std::string listed(const std::vector<std::string>& names) {
   std::string out;
@@ -44,6 +48,7 @@ void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
 int run_serve(const Context& context, const Arguments& arguments) {
   if (!parse("serve [--config FILE]", {}, {}, arguments)) return 0;
   ::mallopt(M_ARENA_MAX, kMemoryArenas);
+  ::mallopt(M_MMAP_THRESHOLD, kLargePieceBytes);
   const auto settings = load_settings(context);
   probes::SnapshotStore store;
   Fleet fleet(store);
@@ -54,9 +59,10 @@ int run_serve(const Context& context, const Arguments& arguments) {
   (void)fleet.apply(settings);
   store.note_reload(true, probes::WallClock::now());
   while (!context.stop->requested()) {
-    if (hangup.wait(*context.stop, Deadline::in(std::chrono::hours(1)))) {
+    if (hangup.wait(*context.stop, Deadline::in(kGiveBack))) {
       reload(context, settings.http, fleet, store);
     }
+    ::malloc_trim(0);
   }
   log::info("stopping");
   fleet.request_stop();
