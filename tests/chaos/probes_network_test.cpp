@@ -62,8 +62,8 @@ TEST_P(NetworkTest, AServerThatNobodyReachesIsToldDownAndIsBackByItself) {
                               value_of(page, age_of("activity", "gated")).value_or(99) < 11;
                      }))
       << lines_of(daemon.page(), "pantryd_probe_age_seconds") << daemon.log();
-  watch.finish(
-      GetParam() == GateFault::stall ? "packets stop (stall)" : "packets dropped (black hole)", 6);
+  watch.finish(GetParam() == GateFault::stall ? "packets stop (stall)"
+                                              : "packets dropped (black hole)");
 }
 INSTANTIATE_TEST_SUITE_P(Faults, NetworkTest,
                          testing::Values(GateFault::stall, GateFault::black_hole));

@@ -119,7 +119,8 @@ TEST_F(ServerTest, AFrozenSessionOfOursCostsOneProbeAndTheOthersRunOn) {
   EXPECT_LE(daemon->connections_to(port), 3);
   ASSERT_EQ(::kill(static_cast<pid_t>(pid), SIGCONT), 0);
   EXPECT_TRUE(within(kBack, [&] { return sessions_of_watcher(admin) <= 3; }));
-  watch->finish("SIGSTOP of a session");
+  // The server cannot end the frozen one, though nobody is at its other end: three, and that one.
+  watch->finish("SIGSTOP of a session", 4);
 }
 
 TEST_F(ServerTest, AServerWithoutAFreeConnectionIsToldAndIsBackWhenThereIsOne) {
@@ -162,13 +163,20 @@ TEST_F(ServerTest, StatisticsThatWereResetGoOnFromNothing) {
   };
   const auto evictions = "pantryd_statements_tracked{target=\"primary\"}";
   ASSERT_TRUE(within(kBack, [&] { return calls() > 0 && value(evictions).value_or(0) > 20; }));
+  // More than the daemon itself makes until it is looked at again.
+  for (int i = 1; i < 400; ++i) {
+    std::string columns = "1";
+    for (int k = 1; k < i; ++k) columns += ",1";
+    admin.exec("SELECT " + columns, patience());
+  }
+  ASSERT_TRUE(within(kBack, [&] { return value(evictions).value_or(0) > 400; }));
   const auto watch = look({"pg_up{target=\"primary\"} 1", "pg_stat_database_xact_commit{",
                            "pg_stat_statements_calls_total{", "pantryd_statements_tracked{"});
   admin.exec_script(
       "SELECT pg_stat_reset(); SELECT pg_stat_reset_shared('archiver'); "
       "SELECT pg_stat_reset_shared('bgwriter'); SELECT pg_stat_statements_reset()",
       patience());
-  EXPECT_TRUE(within(kBack, [&] { return value(evictions).value_or(99) < 20; }));
+  EXPECT_TRUE(within(kBack, [&] { return value(evictions).value_or(999) < 300; }));
   for (const std::string probe : {"database", "statements", "archiver"}) {
     EXPECT_TRUE(within(kBack, [&] { return is_fresh(probe) || age(probe) < 16; })) << probe;
   }

@@ -87,7 +87,8 @@ struct Watched {
 /// Looks at /metrics, and at /healthz beside it, every 100 ms until it is asked for its report.
 class PageWatch {
  public:
-  /// `admin` may ask a server how many sessions of kWatcher it has; empty: nobody asks.
+  /// Begins when all of the series are there. `admin` may ask a server how many sessions of
+  /// kWatcher it has; empty: nobody asks.
   PageWatch(const Daemon& daemon, std::vector<std::string> series,
             std::vector<std::uint16_t> server_ports, std::optional<pg::Conninfo> admin);
   ~PageWatch();
@@ -96,10 +97,9 @@ class PageWatch {
 
   /// Ends the watch, prints its figures beside the bars and checks what no fault may break:
   /// every page answers, the chosen series are in each of them, no page waited for a server, and
-  /// no server saw more than three sessions. A statement that does not end is cancelled through a
-  /// connection of its own, which a network that stands still keeps: `connections_max`, at most one
-  /// more for each session.
-  Watched finish(const std::string& fault, int connections_max = 3);
+  /// no server saw more than `sessions_max`. The process may hold more sockets for a moment: a
+  /// cancel is a connection of its own, and who gets no answer to a SYN sends up to four.
+  Watched finish(const std::string& fault, std::int64_t sessions_max = 3);
 
  private:
   void run();
