@@ -1,9 +1,7 @@
 #include "base/utf8.h"
 
 namespace pantryd {
-namespace {
 
-/// The bytes of the character that begins here; 0 when none does.
 std::size_t character_size(std::string_view bytes) {
   const auto at = [&](std::size_t i) {
     return i < bytes.size() ? static_cast<unsigned char>(bytes[i]) : 0U;
@@ -11,7 +9,7 @@ std::size_t character_size(std::string_view bytes) {
   const auto follows = [&](std::size_t i) { return (at(i) & 0xC0U) == 0x80U; };
   const unsigned first = at(0);
   const unsigned second = at(1);
-  if (first < 0x80) return first == 0 ? 0 : 1;
+  if (first < 0x80) return bytes.empty() ? 0 : 1;
   if (first >= 0xC2 && first <= 0xDF) return follows(1) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
     const bool overlong = first == 0xE0 && second < 0xA0;
@@ -26,12 +24,10 @@ std::size_t character_size(std::string_view bytes) {
   return 0;
 }
 
-}  // namespace
-
 std::optional<std::size_t> find_not_text(std::string_view bytes) {
   for (std::size_t at = 0; at < bytes.size();) {
     const auto size = character_size(bytes.substr(at));
-    if (size == 0) return at;
+    if (size == 0 || bytes[at] == '\0') return at;
     at += size;
   }
   return std::nullopt;

@@ -7,8 +7,12 @@
 
 namespace pantryd {
 
-/// Where the first byte stands that is not part of well-formed UTF-8 (RFC 3629: no overlong forms,
-/// no surrogates, nothing above U+10FFFF) or is NUL; nullopt when all of it is text.
+/// Bytes of the well-formed UTF-8 character that begins here (RFC 3629: no overlong forms, no
+/// surrogates, nothing above U+10FFFF), 1 to 4; 0 when none does. NUL is one, of one byte.
+[[nodiscard]] std::size_t character_size(std::string_view bytes);
+
+/// Where the first byte stands that is not part of such a character or is NUL; nullopt when all of
+/// it is text.
 [[nodiscard]] std::optional<std::size_t> find_not_text(std::string_view bytes);
 
 }  // namespace pantryd

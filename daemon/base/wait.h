@@ -25,11 +25,13 @@ struct ReadyOne {
 [[nodiscard]] ReadyOne wait_ready_one(std::span<const int> fds, short events, Deadline deadline,
                                       const StopFlag* stop);
 
+/// Threads that run_bounded() may have left behind at a time.
+inline constexpr int kBoundedMax = 256;
+
 /// Runs `work` on a thread of its own and waits for it. When the wait ends first, the thread is
 /// left behind to finish alone, so `work` must own all that it touches. At most kBoundedMax such
 /// threads are there at a time, and `work` is not started, and the answer is `deadline`, when there
 /// are `threads_max` already: what can be done without must leave room for what cannot.
-inline constexpr int kBoundedMax = 256;
 [[nodiscard]] Ready run_bounded(std::function<void()> work, Deadline deadline, const StopFlag* stop,
                                 int threads_max = kBoundedMax);
 

@@ -130,6 +130,12 @@ std::vector<YamlValue> YamlValue::as_list() const {
   return out;
 }
 
+std::vector<std::string> YamlValue::as_texts() const {
+  std::vector<std::string> out;
+  for (const auto& item : as_list()) out.push_back(item.as_text());
+  return out;
+}
+
 YamlMap YamlValue::as_map() const {
   return YamlMap(*this);
 }

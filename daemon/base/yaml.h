@@ -34,7 +34,8 @@ class YamlValue {
   [[nodiscard]] bool as_boolean() const;
   [[nodiscard]] std::chrono::milliseconds as_duration() const;  ///< more than zero
   [[nodiscard]] std::string as_choice(std::initializer_list<const char*> choices) const;
-  [[nodiscard]] std::vector<YamlValue> as_list() const;  ///< 10,000 items at most
+  [[nodiscard]] std::vector<YamlValue> as_list() const;     ///< 10,000 items at most
+  [[nodiscard]] std::vector<std::string> as_texts() const;  ///< a list of them
   [[nodiscard]] YamlMap as_map() const;
   [[nodiscard]] bool is_scalar() const { return node_.IsScalar(); }
   [[nodiscard]] bool is_map() const { return node_.IsMap(); }

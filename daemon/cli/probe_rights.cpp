@@ -8,6 +8,7 @@
 
 #include "cli/look.h"
 #include "cli/subcommands.h"
+#include "pg/identifier.h"
 #include "probes/engine/run.h"
 #include "serve/targets.h"
 
@@ -22,21 +23,13 @@ struct Missing {
   std::string grant;  ///< a statement; empty where the server's words must do
 };
 
-std::string quoted(const std::string& name) {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"') out.push_back(c);
-    out.push_back(c);
-  }
-  return out + "\"";
-}
-
 /// One is enough: the first that the probe names is the narrowest that is meant.
 Missing of_rights(const TargetSettings& target, const probes::ProbeState& probe) {
   const auto& right = probe.missing_rights.front();
   const auto user = target.dsn.get("user");
   return {target.name, probe.name, probe.database, "sees less, or nothing, without " + right,
-          fmt::format("GRANT {} TO {}", right, user.empty() ? "CURRENT_USER" : quoted(user))};
+          fmt::format("GRANT {} TO {}", right,
+                      user.empty() ? "CURRENT_USER" : pg::quote_identifier(user))};
 }
 
 bool was_refused(const probes::ProbeState& probe) {

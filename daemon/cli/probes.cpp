@@ -52,7 +52,7 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
       "# Metrics\n\nWritten by `pantryd probes list --markdown`; do not edit.\n\nEvery metric of a "
       "probe carries the label `target` too. Names of postgres_exporter (`pg_*`) keep their "
       "labels; those that it types against the rules of Prometheus' linter are told as untyped on "
-      "the page.\n\n## The daemon itself\n\n{}",
+      "the page, unless it is asked with `?types=postgres_exporter`.\n\n## The daemon itself\n\n{}",
       head);
   print_rows(probes::own_metrics(), "target, probe, outcome where they apply");
   for (const auto& spec : specs) {
@@ -69,9 +69,8 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
     }
   }
   for (const auto& coded : coded_probes()) {
-    fmt::print("\n## Probe {}\n\n{}\n\nEvery {}, for at most {}.\n\n{}", coded.name,
-               coded.summary, format_duration(coded.interval), format_duration(coded.timeout),
-               head);
+    fmt::print("\n## Probe {}\n\n{}\n\nEvery {}, for at most {}.\n\n{}", coded.name, coded.summary,
+               format_duration(coded.interval), format_duration(coded.timeout), head);
     for (const auto& metric : coded.metrics) print_rows({metric.info}, joined(metric.labels));
   }
   const auto migrations = migration_probe();

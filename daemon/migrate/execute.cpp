@@ -14,6 +14,7 @@
 #include "migrate/ladder.h"
 #include "migrate/outside.h"
 #include "migrate/retry.h"
+#include "pg/identifier.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
@@ -31,8 +32,7 @@ Deadline soon() {
 
 /// History is written as who we logged in, whatever role the migration took on.
 void as_ourselves(Session& session) {
-  const auto role =
-      session.role == "none" ? "NONE" : session.connection.quote_identifier(session.role);
+  const auto role = session.role == "none" ? "NONE" : pg::quote_identifier(session.role);
   session.connection.exec_script("SET LOCAL SESSION AUTHORIZATION DEFAULT; SET LOCAL ROLE " + role,
                                  soon());
 }

@@ -1,5 +1,7 @@
 #include "migrate/indexes.h"
 
+#include "pg/identifier.h"
+
 namespace pantryd::migrate {
 namespace {
 
@@ -29,9 +31,9 @@ FoundIndex find_index(pg::Connection& connection, const SqlStatement& statement,
                       Deadline deadline) {
   const auto qualified = [&](const std::string& name) {
     if (name.empty()) return std::string();
-    const auto quoted = connection.quote_identifier(name);
+    const auto quoted = pg::quote_identifier(name);
     if (statement.index_schema.empty()) return quoted;
-    return connection.quote_identifier(statement.index_schema) + "." + quoted;
+    return pg::quote_identifier(statement.index_schema) + "." + quoted;
   };
   FoundIndex out;
   if (statement.index.empty()) return out;

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "pg/conninfo.h"
+#include "pg/identifier.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -303,9 +304,7 @@ std::string quote_name(const std::string& name) {
                        return std::islower(c) != 0 || std::isdigit(c) != 0 || c == '_';
                      });
   if (plain && std::find(reserved.begin(), reserved.end(), name) == reserved.end()) return name;
-  std::string out = "\"";
-  for (const char c : name) out.append(c == '"' ? 2 : 1, c);
-  return out + "\"";
+  return pg::quote_identifier(name);
 }
 
 }  // namespace pantryd::migrate

@@ -251,13 +251,4 @@ std::vector<std::string> Connection::take_notices() {
   return out;
 }
 
-std::string Connection::quote_identifier(const std::string& name) const {
-  std::string out = "\"";
-  for (const char c : name) {
-    if (c == '"') out.push_back('"');
-    out.push_back(c);
-  }
-  return out + "\"";
-}
-
 }  // namespace pantryd::pg

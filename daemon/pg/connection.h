@@ -83,7 +83,6 @@ class Connection {
   [[nodiscard]] const Conninfo& conninfo() const;
   /// NOTICE and WARNING texts since the last call, the newest 100.
   [[nodiscard]] std::vector<std::string> take_notices();
-  [[nodiscard]] std::string quote_identifier(const std::string& name) const;
 
   /// The asynchronous face. send_* queue and flush what they can; then wait for socket() to be
   /// readable (writable too while !flushed()), call consume(), and take results until nullopt.

@@ -147,10 +147,6 @@ void Desk::shut_down(Time now) {
   settle(now);
 }
 
-std::vector<Action> Desk::actions() {
-  return std::exchange(actions_, {});
-}
-
 void Desk::take_actions(std::vector<Action>& out) {
   out.clear();
   out.swap(actions_);
@@ -327,16 +323,8 @@ Refusal Desk::down_refusal() const {
                                                          : Refusal::server_down;
 }
 
-/// splitmix64; from 0 to `span`.
 std::chrono::nanoseconds Desk::random_part(std::chrono::nanoseconds span) {
-  random_ += 0x9e3779b97f4a7c15ULL;
-  std::uint64_t z = random_;
-  z = (z ^ (z >> 30U)) * 0xbf58476d1ce4e5b9ULL;
-  z = (z ^ (z >> 27U)) * 0x94d049bb133111ebULL;
-  z ^= z >> 31U;
-  if (span.count() <= 0) return std::chrono::nanoseconds(0);
-  return std::chrono::nanoseconds(
-      static_cast<std::int64_t>(z % (static_cast<std::uint64_t>(span.count()) + 1)));
+  return std::chrono::nanoseconds(random_.between(0, std::max<std::int64_t>(0, span.count())));
 }
 
 }  // namespace pantryd::pool

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/random.h"
 #include "pool/by_id.h"
 #include "pool/policy.h"
 #include "pool/ring.h"
@@ -48,7 +49,7 @@ class Desk {
  public:
   Desk(Policy policy, std::uint64_t seed, Time now);
 
-  /// A borrower comes. It is granted or refused in actions(), now or later, unless it leaves.
+  /// A borrower comes. It is granted or refused by an action, now or later, unless it leaves.
   [[nodiscard]] Ticket ask(Time now);
   /// The one who held `id` for `ticket` found it dead at the check: it gets another one, in its old
   /// place in the queue.
@@ -73,9 +74,8 @@ class Desk {
   /// Nobody gets anything any more; idle ones are closed, borrowed ones when they come back.
   void shut_down(Time now);
 
-  /// What was decided since the last call, in order.
-  [[nodiscard]] std::vector<Action> actions();
-  /// The same, in exchange for the memory of `out`: with one vector for all calls none is taken.
+  /// What was decided since the last call, in order, in exchange for the memory of `out`: with one
+  /// vector for all calls none is taken.
   void take_actions(std::vector<Action>& out);
   [[nodiscard]] Numbers numbers() const;
   [[nodiscard]] Breaker breaker() const { return breaker_; }
@@ -108,10 +108,11 @@ class Desk {
   [[nodiscard]] std::optional<CloseCause> unfit(const Standing& standing, Time now) const;
   [[nodiscard]] std::int32_t spoken_for() const;  ///< standing and being made
   [[nodiscard]] Refusal down_refusal() const;
+  /// From 0 to `span`.
   [[nodiscard]] std::chrono::nanoseconds random_part(std::chrono::nanoseconds span);
 
   Policy policy_;
-  std::uint64_t random_;
+  Random random_;
   std::uint64_t generation_ = 1;
   bool shutting_down_ = false;
   Breaker breaker_ = Breaker::closed;

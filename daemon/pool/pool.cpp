@@ -34,7 +34,7 @@ using pool::Borrower;
 using pool::Refusal;
 
 constexpr auto kReturnBudget = std::chrono::milliseconds(2500);
-constexpr auto kJanitorRest = std::chrono::milliseconds(100);
+constexpr auto kJanitorRest = std::chrono::seconds(1);  // how late idle ones and leaks are seen
 constexpr std::int32_t kConnectorsMax = 64;
 constexpr std::size_t kLeaksTold = 20;
 
@@ -343,6 +343,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       ++totals_.create_failures_total[static_cast<std::size_t>(failed.kind)];
       last_failed_ = failed;
       desk_.connect_failed(id, failed.kind, SteadyClock::now());
+      janitor_.notify_all();  // the next try may be due before its rest ends
     }
     carry_out();
   }
@@ -429,12 +430,12 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       case Refusal::full:
         throw PoolError(refusal, ExitCode::failed,
                         fmt::format("no connection became free in time {}", numbers),
-                        "Find what holds the connections so long, or raise size_max.");
+                        "Find what holds the connections so long, or raise pool.max.");
       case Refusal::queue_full:
         throw PoolError(
             refusal, ExitCode::failed,
             fmt::format("too many callers wait for a connection {}", numbers),
-            "More arrives than the connections can carry: shed load, or raise size_max.");
+            "More arrives than the connections can carry: shed load, or raise pool.max.");
       case Refusal::shutting_down:
       case Refusal::stopped:
         break;

@@ -96,10 +96,10 @@ class HealthHandler : public Handler {
 class ReadyHandler : public Handler {
   using Handler::Handler;
   void respond(mg_connection* connection) override {
-    bool ready = true;
+    bool ready = store_.reload().has_value();  // else there may be targets that are not here yet
     std::string body;
     for (const auto& target : store_.all()) {
-      bool looked = true;
+      bool looked = target->looked();
       for (const auto& probe : target->probes) looked = looked && probe->ran();
       ready = ready && looked;
       body += fmt::format("{}: {}\n", target->target,

@@ -37,16 +37,10 @@ HttpSettings parse_http(YamlMap map) {
   return out;
 }
 
-std::vector<std::string> parse_names(const YamlValue& value) {
-  std::vector<std::string> out;
-  for (const auto& item : value.as_list()) out.push_back(item.as_text());
-  return out;
-}
-
 DatabaseSettings parse_databases(YamlMap map) {
   DatabaseSettings out;
-  if (const auto value = map.find("include")) out.include = parse_names(*value);
-  if (const auto value = map.find("exclude")) out.exclude = parse_names(*value);
+  if (const auto value = map.find("include")) out.include = value->as_texts();
+  if (const auto value = map.find("exclude")) out.exclude = value->as_texts();
   map.done();
   return out;
 }
@@ -69,8 +63,8 @@ ProbeSettings parse_probes(YamlMap map) {
     }
   }
   if (const auto value = map.find("folder")) out.folder = value->as_text();
-  if (const auto value = map.find("enable")) out.enable = parse_names(*value);
-  if (const auto value = map.find("disable")) out.disable = parse_names(*value);
+  if (const auto value = map.find("enable")) out.enable = value->as_texts();
+  if (const auto value = map.find("disable")) out.disable = value->as_texts();
   map.done();
   return out;
 }

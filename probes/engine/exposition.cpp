@@ -6,37 +6,15 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
+
 namespace pantryd::probes {
-namespace {
-
-/// Bytes of the UTF-8 character that begins here; 0: none does.
-std::size_t character_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length == 0 || length > text.size()) return 0;
-  for (std::size_t k = 1; k < length; ++k) {
-    if ((static_cast<unsigned char>(text[k]) & 0xC0U) != 0x80U) return 0;
-  }
-  const auto second = length > 1 ? static_cast<unsigned char>(text[1]) : 0U;
-  if (lead == 0xE0 && second < 0xA0) return 0;  // overlong
-  if (lead == 0xED && second > 0x9F) return 0;  // surrogate
-  if (lead == 0xF0 && second < 0x90) return 0;  // overlong
-  if (lead == 0xF4 && second > 0x8F) return 0;  // beyond U+10FFFF
-  return length;
-}
-
-}  // namespace
 
 std::string utf8_or_escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto length = character_length(text);
+    const auto length = character_size(text);
     if (length == 0) {
       out += fmt::format("\\x{:02x}", static_cast<unsigned char>(text[0]));
       text.remove_prefix(1);
@@ -50,7 +28,7 @@ std::string utf8_or_escaped(std::string_view text) {
 
 void append_label_value(std::string& out, std::string_view text) {
   while (!text.empty()) {
-    const auto length = character_length(text);
+    const auto length = character_size(text);
     if (length > 1) {
       out.append(text.substr(0, length));
     } else if (length == 0) {

@@ -266,7 +266,7 @@ std::string render_own(const PageInputs& inputs) {
     page.add(kReloadAt, {}, epoch(inputs.reload->at));
   }
   for (const auto& target : inputs.targets) {
-    page.add(kUp, {{"target", target->target}}, target->up ? 1 : 0);
+    if (target->looked()) page.add(kUp, {{"target", target->target}}, target->up ? 1 : 0);
     if (target->pool) add_pool(page, target->target, *target->pool);
     const auto target_label = label("target", target->target);
     for (const auto& probe : target->probes) add_probe(probes, target_label, *probe, inputs.now);

@@ -196,10 +196,14 @@ void take_bytes_as_they_are(pg::Connection& connection, Deadline deadline) {
   connection.exec("SET client_encoding = 'SQL_ASCII'", deadline);
 }
 
-bool may_read(pg::Connection& connection, const std::string& relation, Deadline deadline) {
-  const auto answer =
-      connection.exec("SELECT coalesce(has_table_privilege(to_regclass($1), 'SELECT'), false)",
-                      pg::Params::of(relation), deadline);
+/// Both are there, and this role may use them; nothing named is always there.
+bool may_use(pg::Connection& connection, const ProbeSpec& spec, Deadline deadline) {
+  if (spec.relation.empty() && spec.function.empty()) return true;
+  const auto answer = connection.exec(
+      "SELECT coalesce($1 = '' OR has_table_privilege(to_regclass(nullif($1, '')), 'SELECT'), "
+      "false) AND coalesce($2 = '' OR has_function_privilege(to_regprocedure(nullif($2, '')), "
+      "'EXECUTE'), false)",
+      pg::Params::of(spec.relation, spec.function), deadline);
   return answer.boolean(0, 0);
 }
 
@@ -284,7 +288,7 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
   const auto deadline = Deadline::in(spec.timeout);
   try {
     take_bytes_as_they_are(connection, deadline);
-    if (!spec.relation.empty() && !may_read(connection, spec.relation, deadline)) {
+    if (!may_use(connection, spec, deadline)) {
       run.outcome = Outcome::not_applicable;
       return run;
     }

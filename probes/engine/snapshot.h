@@ -100,6 +100,9 @@ struct TargetSnapshot {
   int server_version = 0;
   std::optional<PoolStatistics> pool;
   std::vector<std::shared_ptr<const ProbeState>> probes;
+
+  /// False until the first attempt to use a connection: until then nobody can say whether it is up.
+  [[nodiscard]] bool looked() const { return up || !down_reason.empty(); }
 };
 
 /// The newest snapshot of each target. A mutex and a pointer: a reader never waits for a probe.

@@ -95,12 +95,6 @@ MetricColumn parse_metric(const YamlValue& item) {
   return out;
 }
 
-std::vector<std::string> parse_names(const YamlValue& value) {
-  std::vector<std::string> out;
-  for (const auto& item : value.as_list()) out.push_back(item.as_text());
-  return out;
-}
-
 std::string parse_parameter(const YamlValue& value) {
   return value.as_choice({"statements_max", "relations_max"});
 }
@@ -108,7 +102,7 @@ std::string parse_parameter(const YamlValue& value) {
 BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
   BoundSpec out;
   out.limit = parse_parameter(map.require("limit"));
-  out.by = parse_names(map.require("by"));
+  out.by = map.require("by").as_texts();
   if (out.by.empty()) throw map.value().error("\"by\" names no column");
   if (const auto keep = map.find("keep")) {
     for (const auto& item : keep->as_list()) {
@@ -119,7 +113,7 @@ BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
       }
     }
   }
-  if (const auto entries = map.find("entries")) out.entries = parse_names(*entries);
+  if (const auto entries = map.find("entries")) out.entries = entries->as_texts();
   map.done();
   return out;
 }
@@ -131,7 +125,7 @@ QuerySpec parse_query(const YamlValue& item) {
   if (const auto names = map.find("parameters")) {
     for (const auto& name : names->as_list()) out.parameters.push_back(parse_parameter(name));
   }
-  if (const auto labels = map.find("labels")) out.labels = parse_names(*labels);
+  if (const auto labels = map.find("labels")) out.labels = labels->as_texts();
   if (const auto skipped = map.find("skipped")) out.skipped = skipped->as_text();
   if (const auto bound = map.find("bound")) out.bound = parse_bound(bound->as_map(), out);
   for (const auto& metric : map.require("metrics").as_list()) {
@@ -235,7 +229,8 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
         value->as_choice({"cluster", "database"}) == "database" ? Scope::database : Scope::cluster;
   }
   if (const auto value = map.find("relation")) out.relation = value->as_text();
-  if (const auto value = map.find("rights")) out.rights = parse_names(*value);
+  if (const auto value = map.find("function")) out.function = value->as_text();
+  if (const auto value = map.find("rights")) out.rights = value->as_texts();
   if (const auto value = map.find("roles")) {
     out.on_primary = out.on_standby = false;
     for (const auto& role : value->as_list()) {

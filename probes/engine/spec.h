@@ -8,6 +8,7 @@
 //   roles: [primary, standby]      (default: both)
 //   extension: pg_stat_statements  (default: none needed)
 //   relation: public.orders        only where it exists and this role may read it
+//   function: public.f(text)       likewise, and this role may execute it
 //   rights: [pg_monitor]           without being a member of one of these it sees less, or nothing
 //   queries:
 //     - sql: SELECT ...            or a list of {versions: "14-16", text: ...}; a version that is
@@ -103,6 +104,7 @@ struct ProbeSpec {
   bool on_standby = true;
   std::string extension;
   std::string relation;
+  std::string function;
   std::vector<std::string> rights;
   std::vector<QuerySpec> queries;
   std::string source;  ///< the text that it was parsed from: equal texts are equal probes

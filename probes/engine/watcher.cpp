@@ -75,7 +75,10 @@ class Watcher::Impl {
         options_(std::move(options)),
         store_(store),
         pool_(target_.login, pool_settings()) {
-    if (target_.before) up_ = target_.before->up;
+    if (target_.before) {
+      up_ = target_.before->up;
+      down_reason_ = target_.before->down_reason;
+    }
     run_options_.target = target_.name;
     run_options_.parameters = options_.parameters;
     run_options_.with_samples = options_.with_samples;

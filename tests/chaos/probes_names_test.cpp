@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/file.h"
+#include "pg/identifier.h"
 #include "tests/support/page_watch.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
@@ -59,13 +60,13 @@ TEST(NamesTest, NamesOfAnyKindMakeAPageThatPrometheusReadsAndNothingIsToldTwice)
   const auto watcher = watcher_at(port);
   std::vector<pg::Connection> sessions;
   for (const auto& name : hostile_names()) {
-    const auto quoted = admin.quote_identifier(name);
+    const auto quoted = pg::quote_identifier(name);
     admin.exec("CREATE DATABASE " + quoted + " TEMPLATE template0", patience());
     admin.exec("CREATE ROLE " + quoted + " LOGIN SUPERUSER PASSWORD 'pass'", patience());
     auto session =
         pg::Connection::connect(shared_sandbox().primary().with("dbname", name), patience());
     for (const auto& table : hostile_names()) {
-      session.exec("CREATE TABLE " + session.quote_identifier(table) + " (a int)", patience());
+      session.exec("CREATE TABLE " + pg::quote_identifier(table) + " (a int)", patience());
     }
     session.exec("SET ROLE " + quoted, patience());
     session.exec("SELECT set_config('application_name', $1, false)", pg::Params::of(name),

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "pg/connection.h"
+#include "pg/identifier.h"
 #include "pg/sqlstate.h"
 #include "probes/engine/run.h"
 #include "tests/support/server_pair.h"
@@ -110,7 +111,7 @@ void expect_types(pg::Connection& connection, const QuerySpec& query, const std:
   std::string list;
   for (const auto& [name, kind] : columns) {
     list += fmt::format("{}pg_typeof(q.{})::text", list.empty() ? "" : ", ",
-                        connection.quote_identifier(name));
+                        pg::quote_identifier(name));
   }
   const auto types = connection.exec(
       fmt::format("SELECT {} FROM (SELECT 1) one LEFT JOIN ({}) q ON true LIMIT 1", list, sql),

@@ -5,6 +5,7 @@
 #include <map>
 #include <set>
 
+#include "pg/identifier.h"
 #include "probes/engine/run.h"
 #include "tests/support/shared_sandbox.h"
 
@@ -52,12 +53,12 @@ class Statements : public testing::Test {
     shared_sandbox().stop_primary();
     shared_sandbox().start_primary();
     auto admin = connect();
-    admin.exec("CREATE ROLE " + admin.quote_identifier(kHostileRole) + " SUPERUSER", soon());
-    admin.exec("CREATE DATABASE " + admin.quote_identifier(kHostileDatabase), soon());
+    admin.exec("CREATE ROLE " + pg::quote_identifier(kHostileRole) + " SUPERUSER", soon());
+    admin.exec("CREATE DATABASE " + pg::quote_identifier(kHostileDatabase), soon());
   }
 
   Statements() {
-    worker_.exec("SET ROLE " + worker_.quote_identifier(kHostileRole), soon());
+    worker_.exec("SET ROLE " + pg::quote_identifier(kHostileRole), soon());
     looker_.exec("SELECT pg_stat_statements_reset()", soon());
     // So that a look does not change what the next one sees.
     looker_.exec("SET pg_stat_statements.track = 'none'", soon());

@@ -5,32 +5,18 @@
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
-readonly HERE FOLDER=${1:?FOLDER} LIMIT_S=400
+readonly HERE FOLDER=${1:?FOLDER} LIMIT_S=400 WITHOUT='no probe can be tried on other majors'
+# shellcheck source=../support/npm.sh
+source "$HERE/../support/npm.sh"
 
-fail() {
-  printf 'tests/servers: %s\nHINT: %s\n' "$1" "$2" >&2
-  exit 1
-}
-
-for tool in node npm; do
-  command -v "$tool" >/dev/null ||
-    fail "$tool is missing, so no probe can be tried on other majors" "./run install, or: apt-get install nodejs npm"
-done
 [[ $(uname -m) == x86_64 ]] ||
   fail "these servers are built for x86_64" "test there, or leave probes_matrix_test out by name"
 
-mkdir -p "$FOLDER"
-exec 9>"$FOLDER/lock"
-flock --timeout "$LIMIT_S" 9 || fail "another install in $FOLDER does not end" "end it"
-
+npm_begin
 stamp=$(cat "$HERE/package-lock.json" "$HERE/install.sh" | sha256sum)
-[[ $(cat "$FOLDER/stamp" 2>/dev/null) != "$stamp" ]] || exit 0
-rm -rf "$FOLDER/stamp" "$FOLDER"/1[0-9] "$FOLDER/node_modules"
-cp "$HERE/package.json" "$HERE/package-lock.json" "$FOLDER/"
-cd "$FOLDER"
-timeout --kill-after=10 "$LIMIT_S" npm ci --no-audit --no-fund --ignore-scripts --loglevel=error \
-  </dev/null 9>&- ||
-  fail "npm ci failed" "the lines above say why: npm must reach its registry"
+if npm_is_fresh "$stamp"; then exit 0; fi
+rm -rf "$FOLDER"/1[0-9] "$FOLDER/node_modules"
+npm_fetch
 
 # npm packs no symbolic links, so the packages list theirs: [{source, target}], from their root.
 for major in 14 15 16 17 18; do
@@ -48,4 +34,4 @@ for major in 14 15 16 17 18; do
     fail "the server of $major does not start here" "the line above says why"
 done
 rm -rf node_modules
-printf '%s\n' "$stamp" >"$FOLDER/stamp"
+npm_done "$stamp"

@@ -32,8 +32,9 @@ class DeskTest : public testing::Test {
     desk_->tick(now_);
   }
   std::vector<Action> take(Kind kind) {
-    for (const auto& action : desk_->actions()) seen_.push_back(action);
     std::vector<Action> out;
+    desk_->take_actions(out);
+    seen_.insert(seen_.end(), out.begin(), out.end());
     const auto rest = std::stable_partition(seen_.begin(), seen_.end(),
                                             [&](const Action& each) { return each.kind != kind; });
     out.assign(rest, seen_.end());
@@ -428,7 +429,9 @@ class Model {
 
   /// Plays what the desk decided against the books.
   void follow() {
-    for (const auto& action : desk_.actions()) {
+    std::vector<Action> decided;
+    desk_.take_actions(decided);
+    for (const auto& action : decided) {
       switch (action.kind) {
         case Kind::grant:
           ASSERT_FALSE(waiting_.empty());

@@ -1,0 +1,11 @@
+#include "pg/identifier.h"
+
+namespace pantryd::pg {
+
+std::string quote_identifier(std::string_view name) {
+  std::string out = "\"";
+  for (const char c : name) out.append(c == '"' ? 2 : 1, c);
+  return out + "\"";
+}
+
+}  // namespace pantryd::pg
