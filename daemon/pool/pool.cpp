@@ -1,5 +1,5 @@
 // Invariants, all under PoolCore::mutex_:
-//   store_ holds the connections that the desk calls idle, out_ tells who has the others;
+//   store_ holds the connections that the desk calls idle, lent_ tells who has the others;
 //   what the desk decided is carried out before the mutex is released after a call to it, but for
 //   the waking of those who are answered, which comes after;
 //   a borrower is in borrowers_ exactly until it is granted, refused, or has left;
@@ -21,9 +21,11 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "base/wait.h"
+#include "pool/attempt.h"
 #include "pool/borrowers.h"
 #include "pool/by_id.h"
 #include "pool/desk.h"
+#include "pool/lent.h"
 
 namespace pantryd {
 namespace {
@@ -36,54 +38,19 @@ using pool::Refusal;
 constexpr auto kReturnBudget = std::chrono::milliseconds(2500);
 constexpr auto kJanitorRest = std::chrono::seconds(1);  // how late idle ones and leaks are seen
 constexpr std::int32_t kConnectorsMax = 64;
-constexpr std::size_t kLeaksTold = 20;
 
 struct Job {
   pool::Id id = 0;
   std::unique_ptr<pg::Connection> closing;  ///< null: make a connection
 };
 
-struct Out {
-  SteadyClock::time_point since;
-  std::source_location from;
-  int backend_pid = 0;
-  std::shared_ptr<const pg::StatementSlot> statement;
-  bool told = false;  ///< as a leak
-};
-
-struct Failed {
-  pool::ConnectFailure kind = pool::ConnectFailure::unreachable;
-  std::string message;
-  std::string hint;
-};
-
-pool::ConnectFailure kind_of(pg::Failure failure) {
-  if (failure == pg::Failure::refused) return pool::ConnectFailure::authentication;
-  if (failure == pg::Failure::too_many) return pool::ConnectFailure::too_many_clients;
-  return pool::ConnectFailure::unreachable;
-}
-
 /// Takes no time and asks nobody.
 bool stirs(const pg::Connection& connection) {
   return wait_ready(connection.socket(), POLLIN, Deadline::in({}), nullptr) == Ready::yes;
 }
 
-std::string_view file_name(const char* path) {
-  const std::string_view text(path);
-  const auto slash = text.rfind('/');
-  return slash == std::string_view::npos ? text : text.substr(slash + 1);
-}
-
-std::string place(const std::source_location& from) {
-  return fmt::format("{}:{}", file_name(from.file_name()), from.line());
-}
-
 std::uint64_t any_seed() {
   return std::random_device{}();
-}
-
-std::chrono::milliseconds since(SteadyClock::time_point then, SteadyClock::time_point now) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(now - then);
 }
 
 }  // namespace
@@ -149,7 +116,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
         lock.unlock();
         return {shared_from_this(), id, std::move(self.connection)};
       }
-      if (lent) (void)out_.take(id);
+      if (lent) (void)lent_.take(id);
       self.start_over();
       desk_.check_failed(self.ticket, id, SteadyClock::now());
       answered = carry_out_for(self);
@@ -163,7 +130,7 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     Answers answers;
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
-    if (const auto lease = out_.take(id)) totals_.hold.add(now - lease->since);
+    if (const auto lease = lent_.take(id)) totals_.hold.add(now - lease->since);
     if (reusable) store_.put(id, std::move(connection));
     desk_.give_back(id, reusable, now);
     carry_out(answers);
@@ -194,28 +161,13 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     out.now = desk_.numbers();
     out.size_max = settings_.policy.size_max;
     out.breaker = desk_.breaker();
-    const auto now = SteadyClock::now();
-    out_.for_each([&](pool::Id, const Out& lease) {
-      const auto held = since(lease.since, now);
-      if (held < out.longest_hold) return;
-      out.longest_hold = held;
-      out.longest_holder = place(lease.from);
-    });
+    lent_.tell_longest(out, SteadyClock::now());
     return out;
   }
 
   std::vector<Leak> leaks() const {
-    std::vector<Leak> out;
-    {
-      const std::lock_guard lock(mutex_);
-      const auto now = SteadyClock::now();
-      out_.for_each([&](pool::Id, const Out& lease) {
-        if (leaked(lease, now)) out.push_back(leak_of(lease, now));
-      });
-    }
-    std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.held > b.held; });
-    if (out.size() > kLeaksTold) out.resize(kLeaksTold);
-    return out;
+    const std::lock_guard lock(mutex_);
+    return lent_.leaks(settings_.leak_after, SteadyClock::now());
   }
 
   std::chrono::milliseconds acquire_timeout() const {
@@ -301,8 +253,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   void lend(pool::Id id, const Borrower& borrower) {
     const auto now = SteadyClock::now();
     totals_.acquire_wait.add(now - borrower.began());
-    out_.put(id, {now, borrower.from(), borrower.connection->backend_pid(),
-                  borrower.connection->statement_slot()});
+    lent_.put(id, {now, borrower.from(), borrower.connection->backend_pid(),
+                   borrower.connection->statement_slot()});
   }
 
   /// A connector's thread.
@@ -331,8 +283,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     auto options = settings_.connect;
     lock.unlock();
     const auto* const borrowers_stop = std::exchange(options.stop, &halt_);
-    Failed failed;
-    auto made = connect(login, Deadline::in(limit), options, failed);
+    pool::Failed failed;
+    auto made = pool::try_connect(login, Deadline::in(limit), options, failed);
     if (made) made->stop_on(borrowers_stop);
     lock.lock();
     if (made) {
@@ -348,22 +300,6 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     carry_out();
   }
 
-  static std::unique_ptr<pg::Connection> connect(const Login& login, Deadline deadline,
-                                                 const pg::ConnectOptions& options,
-                                                 Failed& failed) {
-    try {
-      return std::make_unique<pg::Connection>(pg::Connection::connect(login(), deadline, options));
-    } catch (const pg::PgError& error) {
-      failed = {kind_of(error.failure()), error.what(), error.hint()};
-    } catch (const Error& error) {
-      // The login itself, such as a password file that cannot be read.
-      failed = {pool::ConnectFailure::authentication, error.what(), error.hint()};
-    } catch (const std::exception& error) {
-      failed = {pool::ConnectFailure::unreachable, error.what(), ""};
-    }
-    return nullptr;
-  }
-
   /// The janitor: every timeout of the pool that is not a borrower's own.
   void keep_house() {
     std::unique_lock lock(mutex_);
@@ -371,7 +307,8 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
       const auto now = SteadyClock::now();
       desk_.tick(now);
       carry_out();
-      if (const auto leaks = new_leaks(now); !leaks.empty()) {
+      if (const auto leaks = lent_.new_leaks(settings_.leak_after, now, totals_.leaks_total);
+          !leaks.empty()) {
         lock.unlock();
         for (const auto& leak : leaks) {
           log::warn(
@@ -389,61 +326,11 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
     }
   }
 
-  bool leaked(const Out& lease, SteadyClock::time_point now) const {
-    return settings_.leak_after.count() > 0 && now - lease.since > settings_.leak_after;
-  }
-
-  static Leak leak_of(const Out& lease, SteadyClock::time_point now) {
-    return {place(lease.from), since(lease.since, now), lease.backend_pid,
-            lease.statement ? lease.statement->text() : ""};
-  }
-
-  std::vector<Leak> new_leaks(SteadyClock::time_point now) {
-    std::vector<Leak> out;
-    out_.for_each([&](pool::Id, Out& lease) {
-      if (lease.told || !leaked(lease, now)) return;
-      lease.told = true;
-      ++totals_.leaks_total;
-      if (out.size() < kLeaksTold) out.push_back(leak_of(lease, now));
-    });
-    return out;
-  }
-
   /// Under the mutex.
   [[noreturn]] void refuse(Refusal refusal, SteadyClock::time_point began) {
     totals_.acquire_wait.add(SteadyClock::now() - began);
     ++totals_.refusals_total[static_cast<std::size_t>(refusal)];
-    const auto now = desk_.numbers();
-    const auto numbers =
-        fmt::format("(pool: {} in use, {} idle, {} connecting, {} waiting, limit {})", now.in_use,
-                    now.idle, now.connecting, now.waiting, settings_.policy.size_max);
-    switch (refusal) {
-      case Refusal::server_down:
-      case Refusal::authentication:
-      case Refusal::too_many_clients:
-        throw PoolError(refusal, ExitCode::unreachable,
-                        fmt::format("{} {}", last_failed_.message, numbers), last_failed_.hint);
-      case Refusal::deadline:
-        throw PoolError(refusal, ExitCode::unreachable,
-                        fmt::format("no connection was made in time {}", numbers),
-                        "The server is slow to accept connections, or the deadline is short.");
-      case Refusal::full:
-        throw PoolError(refusal, ExitCode::failed,
-                        fmt::format("no connection became free in time {}", numbers),
-                        "Find what holds the connections so long, or raise pool.max.");
-      case Refusal::queue_full:
-        throw PoolError(
-            refusal, ExitCode::failed,
-            fmt::format("too many callers wait for a connection {}", numbers),
-            "More arrives than the connections can carry: shed load, or raise pool.max.");
-      case Refusal::shutting_down:
-      case Refusal::stopped:
-        break;
-    }
-    throw PoolError(
-        refusal, ExitCode::failed,
-        fmt::format("{} {}", refusal == Refusal::stopped ? "interrupted" : "the pool shuts down",
-                    numbers));
+    throw pool::refusal_error(refusal, desk_.numbers(), settings_.policy.size_max, last_failed_);
   }
 
   StopFlag halt_;
@@ -458,9 +345,9 @@ class PoolCore : public std::enable_shared_from_this<PoolCore> {
   std::vector<Action> actions_;  ///< of carry_out, here for its memory
   pool::Borrowers borrowers_;
   pool::ById<std::unique_ptr<pg::Connection>> store_;
-  pool::ById<Out> out_;
+  pool::Lent lent_;
   std::deque<Job> jobs_;
-  Failed last_failed_{pool::ConnectFailure::unreachable, "no connection was made yet", ""};
+  pool::Failed last_failed_;
   bool ended_ = false;
   PoolStatistics totals_;
 };

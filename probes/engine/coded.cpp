@@ -2,6 +2,10 @@
 
 #include <stdexcept>
 
+#include "base/error.h"
+#include "base/wait.h"
+#include "pg/error.h"
+
 namespace pantryd::probes {
 
 SampleList::SampleList(const CodedDescription& description) {
@@ -19,6 +23,51 @@ void SampleList::add(const std::string& metric, const std::vector<std::string>& 
     if (!labels[i].empty()) named.emplace_back(announced.labels[i], labels[i]);
   }
   samples_.push_back({announced.info, std::move(named), value});
+}
+
+ProbeRun failed_run(const std::string& error, Outcome outcome) {
+  ProbeRun out;
+  out.outcome = outcome;
+  out.error = error;
+  return out;
+}
+
+ProbeRun run_server_probe(const ServerProbe& probe, pg::Connection& connection,
+                          const TargetFacts& facts) {
+  ProbeRun result;
+  const auto began = SteadyClock::now();
+  try {
+    result = probe.run(connection, facts, Deadline::in(probe.timeout));
+  } catch (const pg::PgError& error) {
+    result = failed_run(error.what(), outcome_of(error));
+  } catch (const Error& error) {
+    result = failed_run(error.what());
+  }
+  result.duration =
+      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
+  return result;
+}
+
+ProbeRun run_local_probe(const LocalProbe& probe, const StopFlag& stop) {
+  const auto deadline = Deadline::in(probe.timeout);
+  const auto began = SteadyClock::now();
+  const auto answer = std::make_shared<ProbeRun>();
+  const auto work = [answer, run = probe.run, deadline] {
+    try {
+      *answer = run(deadline);
+    } catch (const std::exception& error) {
+      *answer = failed_run(one_line(error.what()));
+    }
+  };
+  ProbeRun result;
+  if (run_bounded(work, deadline, &stop) == Ready::yes) {
+    result = std::move(*answer);
+  } else {
+    result = failed_run("no answer within the time limit", Outcome::timeout);
+  }
+  result.duration =
+      std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
+  return result;
 }
 
 }  // namespace pantryd::probes

@@ -1,12 +1,17 @@
-// What a probe that is code says of itself, and how it tells values by the names that it announced.
+// Probes that are code: what one says of itself, how it tells values by the names that it
+// announced, and how it is run.
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "base/deadline.h"
+#include "base/stop.h"
+#include "probes/engine/run.h"
 #include "probes/engine/snapshot.h"
 
 namespace pantryd::probes {
@@ -45,5 +50,31 @@ class SampleList {
   std::map<std::string, Announced> announced_;
   std::vector<Sample> samples_;
 };
+
+/// A probe that needs no connection, such as one that reads a folder of backups.
+struct LocalProbe {
+  std::string name;
+  std::chrono::milliseconds interval{60'000};
+  std::chrono::milliseconds timeout{20'000};
+  /// May block: it runs on a thread of its own under `timeout`, so it owns what it touches.
+  std::function<ProbeRun(Deadline)> run;
+};
+
+/// A probe that needs a connection and cannot be said in SQL alone.
+struct ServerProbe {
+  std::string name;
+  std::chrono::milliseconds interval{30'000};
+  std::chrono::milliseconds timeout{5'000};
+  /// May throw PgError; the watcher makes an outcome of it.
+  std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run;
+};
+
+/// A run that came to nothing.
+[[nodiscard]] ProbeRun failed_run(const std::string& error, Outcome outcome = Outcome::error);
+/// One run, timed, its errors made outcomes. Throws nothing.
+[[nodiscard]] ProbeRun run_server_probe(const ServerProbe& probe, pg::Connection& connection,
+                                        const TargetFacts& facts);
+/// The same; a run that takes too long is left behind on its thread.
+[[nodiscard]] ProbeRun run_local_probe(const LocalProbe& probe, const StopFlag& stop);
 
 }  // namespace pantryd::probes

@@ -4,7 +4,6 @@
 #include "probes/engine/watcher.h"
 
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 #include <map>
@@ -13,8 +12,8 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "base/wait.h"
-#include "pg/sqlstate.h"
+#include "probes/engine/probe_state.h"
+#include "probes/engine/visitor.h"
 
 namespace pantryd::probes {
 namespace {
@@ -27,10 +26,6 @@ constexpr auto kReconnectPause = std::chrono::seconds(2);
 constexpr auto kDiscovery = std::chrono::seconds(60);
 /// A thread looks at least so often for what became due.
 constexpr auto kNap = std::chrono::seconds(1);
-/// Old values are shown for a while, with their age; then absence says it better.
-constexpr int kStaleIntervals = 3;
-constexpr auto kStaleMin = std::chrono::seconds(30);
-constexpr int kStretchMax = 10;
 
 enum class Lane { cluster, database, local };
 
@@ -51,19 +46,6 @@ struct Entry {
   const ProbeSpec* spec = nullptr;
 };
 
-bool fits_one(const std::vector<std::string>& patterns, const std::string& name) {
-  return std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {
-    return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-  });
-}
-
-ProbeRun failed_run(const std::string& error, Outcome outcome = Outcome::error) {
-  ProbeRun out;
-  out.outcome = outcome;
-  out.error = error;
-  return out;
-}
-
 }  // namespace
 
 class Watcher::Impl {
@@ -74,7 +56,8 @@ class Watcher::Impl {
         specs_(std::move(specs)),
         options_(std::move(options)),
         store_(store),
-        pool_(target_.login, pool_settings()) {
+        pool_(target_.login, pool_settings()),
+        visitor_(target_.login, connect_options(), options_.connect_timeout, kFactsLimit) {
     if (target_.before) {
       up_ = target_.before->up;
       down_reason_ = target_.before->down_reason;
@@ -89,12 +72,14 @@ class Watcher::Impl {
     for (const auto& probe : target_.server_probes) {
       add(Lane::cluster, probe.name, "", probe.interval).run =
           [this, &probe](pg::Connection* connection, const TargetFacts& facts) {
-            return run_coded(probe, *connection, facts);
+            return run_server_probe(probe, *connection, facts);
           };
     }
     for (const auto& local : target_.local_probes) {
-      add(Lane::local, local.name, "", local.interval).run =
-          [this, &local](pg::Connection*, const TargetFacts&) { return run_local(local); };
+      add(Lane::local, local.name, "", local.interval).run = [this, &local](pg::Connection*,
+                                                                            const TargetFacts&) {
+        return run_local_probe(local, stop_);
+      };
     }
     adopt_databases();
     target_.before.reset();
@@ -262,7 +247,7 @@ class Watcher::Impl {
       if (SteadyClock::now() >= look_again) {
         look_again = SteadyClock::now() + (discover() ? kDiscovery : kReconnectPause);
       }
-      if (auto* entry = take_due(Lane::database, visited_, next)) {
+      if (auto* entry = take_due(Lane::database, visitor_.database(), next)) {
         run_in_database(*entry);
         publish();
       } else if (stop_.wait(Deadline::at(std::min(next, look_again)))) {
@@ -317,69 +302,14 @@ class Watcher::Impl {
   void run_in_database(Entry& entry) {
     ProbeRun result;
     try {
-      visit(entry.database);
-      result = entry.run(visitor_.get(), *visitor_facts_);
-      note_rights(entry, *visitor_facts_);
+      auto& connection = visitor_.visit(entry.database);
+      result = entry.run(&connection, visitor_.facts());
+      note_rights(entry, visitor_.facts());
     } catch (const Error& error) {
-      visitor_.reset();
+      visitor_.leave();
       result = failed_run(error.what());
     }
     finish(entry, std::move(result));
-  }
-
-  /// Makes visitor_ a connection to that database. Throws PgError.
-  void visit(const std::string& database) {
-    const auto now = SteadyClock::now();
-    if (!visitor_ || visitor_->broken() || visited_ != database) {
-      visitor_.reset();
-      const auto where = target_.login().with("dbname", database);
-      visitor_ = std::make_unique<pg::Connection>(pg::Connection::connect(
-          where, Deadline::in(options_.connect_timeout), connect_options()));
-      visited_ = database;
-      visitor_facts_.reset();
-    }
-    if (!visitor_facts_ || now - visitor_facts_at_ > kFactsLimit) {
-      visitor_facts_ = read_facts(*visitor_, Deadline::in(kFactsLimit));
-      visitor_facts_at_ = now;
-    }
-  }
-
-  ProbeRun run_coded(const ServerProbe& probe, pg::Connection& connection,
-                     const TargetFacts& facts) {
-    ProbeRun result;
-    const auto began = SteadyClock::now();
-    try {
-      result = probe.run(connection, facts, Deadline::in(probe.timeout));
-    } catch (const pg::PgError& error) {
-      result = failed_run(error.what(), outcome_of(error));
-    } catch (const Error& error) {
-      result = failed_run(error.what());
-    }
-    result.duration =
-        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
-    return result;
-  }
-
-  ProbeRun run_local(const LocalProbe& probe) {
-    const auto deadline = Deadline::in(probe.timeout);
-    const auto began = SteadyClock::now();
-    const auto answer = std::make_shared<ProbeRun>();
-    const auto work = [answer, run = probe.run, deadline] {
-      try {
-        *answer = run(deadline);
-      } catch (const std::exception& error) {
-        *answer = failed_run(one_line(error.what()));
-      }
-    };
-    ProbeRun result;
-    if (run_bounded(work, deadline, &stop_) == Ready::yes) {
-      result = std::move(*answer);
-    } else {
-      result = failed_run("no answer within the time limit", Outcome::timeout);
-    }
-    result.duration =
-        std::chrono::duration_cast<std::chrono::microseconds>(SteadyClock::now() - began);
-    return result;
   }
 
   // --- what came of it
@@ -424,7 +354,10 @@ class Watcher::Impl {
     if (!options_.with_samples) result.samples.clear();
     auto state = next_state(*entry.state, std::move(result));
     entry.timeouts = state->outcome == Outcome::timeout ? entry.timeouts + 1 : 0;
-    state->interval = interval_for(entry, *state);
+    state->interval =
+        entry.lane == Lane::local
+            ? entry.interval
+            : next_interval(entry.interval, state->duration, entry.timeouts, options_.busy_share);
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
     entry.due += state->interval;
@@ -435,47 +368,6 @@ class Watcher::Impl {
     entry.running = false;
   }
 
-  /// Longer than the probe's own when it took too large a share of it. One that met its time limit
-  /// may have met a server or a network that stood still, and is asked again at its usual time;
-  /// when that happens again and again it waits twice as long each time.
-  milliseconds interval_for(const Entry& entry, const ProbeState& state) const {
-    if (entry.lane == Lane::local || options_.busy_share <= 0) return entry.interval;
-    if (entry.timeouts > 0) {
-      return entry.interval * std::min(1 << std::min(entry.timeouts - 1, 8), kStretchMax);
-    }
-    const auto wanted = std::chrono::duration_cast<milliseconds>(
-        std::chrono::duration<double, std::micro>(state.duration) / options_.busy_share);
-    return std::clamp(wanted, entry.interval, entry.interval * kStretchMax);
-  }
-
-  static std::shared_ptr<ProbeState> next_state(const ProbeState& before, ProbeRun result) {
-    auto state = std::make_shared<ProbeState>(before);
-    if (result.outcome != state->outcome && result.outcome != Outcome::not_applicable &&
-        !result.error.empty()) {
-      log::warn("probe {}: {}: {}", state->name, to_string(result.outcome), result.error);
-    }
-    state->outcome = result.outcome;
-    state->error = std::move(result.error);
-    state->duration = result.duration;
-    state->total_duration += result.duration;
-    ++state->runs[static_cast<std::size_t>(result.outcome)];
-    if (result.outcome == Outcome::ok) {
-      state->rows = result.rows;
-      state->skipped = result.skipped;
-      state->last_success = WallClock::now();
-      state->families = std::make_shared<const std::vector<FamilyText>>(std::move(result.families));
-      state->samples = std::make_shared<const std::vector<Sample>>(std::move(result.samples));
-      return state;
-    }
-    const auto keep = std::max<WallClock::duration>(state->interval * kStaleIntervals, kStaleMin);
-    const bool stale = !state->last_success || WallClock::now() - *state->last_success > keep;
-    if (result.outcome == Outcome::not_applicable || stale) {
-      state->families.reset();
-      state->samples.reset();
-    }
-    return state;
-  }
-
   // --- databases
 
   /// False when the server could not be asked.
@@ -483,16 +375,8 @@ class Watcher::Impl {
     std::vector<std::string> names;
     try {
       auto lease = pool_.acquire(Deadline::in(options_.connect_timeout), &stop_);
-      const auto rows = lease->exec(
-          "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate "
-          "AND has_database_privilege(oid, 'CONNECT') ORDER BY datname",
-          Deadline::in(kFactsLimit));
-      for (int row = 0; row < rows.rows(); ++row) {
-        auto name = std::string(rows.text(row, 0));
-        if (static_cast<std::int32_t>(names.size()) >= options_.databases_max) break;
-        if (!fits_one(options_.include, name) || fits_one(options_.exclude, name)) continue;
-        names.push_back(std::move(name));
-      }
+      names = databases_to_visit(*lease, options_.include, options_.exclude, options_.databases_max,
+                                 Deadline::in(kFactsLimit));
     } catch (const Error&) {
       return false;  // the probes of the cluster tell why
     }
@@ -560,10 +444,7 @@ class Watcher::Impl {
   std::string down_reason_;
   // Of the thread that goes through the databases, alone:
   RunOptions visit_options_;
-  std::unique_ptr<pg::Connection> visitor_;
-  std::string visited_;
-  std::optional<TargetFacts> visitor_facts_;
-  SteadyClock::time_point visitor_facts_at_;
+  Visitor visitor_;
   std::vector<std::thread> threads_;
 };
 

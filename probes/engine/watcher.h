@@ -7,7 +7,6 @@
 // So a target never sees more than three connections, and a probe never runs twice at a time.
 #pragma once
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,28 +15,11 @@
 #include "base/stop.h"
 #include "pg/connection.h"
 #include "pool/pool.h"
+#include "probes/engine/coded.h"
 #include "probes/engine/run.h"
 #include "probes/engine/snapshot.h"
 
 namespace pantryd::probes {
-
-/// A probe that needs no connection, such as one that reads a folder of backups.
-struct LocalProbe {
-  std::string name;
-  std::chrono::milliseconds interval{60'000};
-  std::chrono::milliseconds timeout{20'000};
-  /// May block: it runs on a thread of its own under `timeout`, so it owns what it touches.
-  std::function<ProbeRun(Deadline)> run;
-};
-
-/// A probe that needs a connection and cannot be said in SQL alone.
-struct ServerProbe {
-  std::string name;
-  std::chrono::milliseconds interval{30'000};
-  std::chrono::milliseconds timeout{5'000};
-  /// May throw PgError; the watcher makes an outcome of it.
-  std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run;
-};
 
 struct WatchOptions {
   std::chrono::milliseconds connect_timeout{5'000};

@@ -110,6 +110,15 @@ TEST(PageTest, TellsTheAgeOfWhatItShows) {
               HasSubstr("pantryd_probe_outcome{outcome=\"error\",probe=\"demo\",target=\"t\"} 0"));
 }
 
+// A target was told down for the first moments after a start, before anybody had looked at it.
+TEST(PageTest, WhetherATargetIsUpIsToldFromTheFirstLookOn) {
+  TargetSnapshot fresh;
+  fresh.target = "t";
+  EXPECT_THAT(page_of(fresh, {}), Not(HasSubstr("pg_up")));
+  fresh.down_reason = "connection refused";
+  EXPECT_THAT(page_of(fresh, {}), HasSubstr("pg_up{target=\"t\"} 0\n"));
+}
+
 TEST(PageTest, ASeriesThatIsThereTwiceIsToldOnce) {
   // Two standbys with one name made postgres_exporter answer 500 and lose every metric.
   const auto info = metric("twice");
