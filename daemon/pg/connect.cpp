@@ -85,19 +85,6 @@ std::vector<std::string> addresses_of(const std::string& host, Deadline deadline
   return answer->addresses;
 }
 
-std::string options_text(const Conninfo& where, const ConnectOptions& options) {
-  std::string text = where.get("options");
-  for (const auto& [name, value] : options.settings) {
-    if (!text.empty()) text.push_back(' ');
-    text += "-c " + name + "=";
-    for (const char c : value) {
-      if (c == ' ' || c == '\\') text.push_back('\\');
-      text.push_back(c);
-    }
-  }
-  return text;
-}
-
 void ignore_notice(void*, const PGresult*) {}
 
 /// Begins to connect. Throws PgError.
@@ -110,7 +97,6 @@ Session start(const Conninfo& where, const Conninfo& shown, const Endpoint& endp
   values["host"] = endpoint.host;
   values["hostaddr"] = endpoint.hostaddr;
   values["port"] = endpoint.port;
-  values["options"] = options_text(where, options);
   values["client_encoding"] = "UTF8";
   set_default("application_name", options.application_name.c_str());
   // A peer that vanished is noticed in seconds, not after the kernel's two hours.

@@ -17,7 +17,8 @@ inline constexpr std::chrono::milliseconds kCancelBudget{2000};
 
 struct ConnectOptions {
   std::string application_name = "pantryd";
-  /// Sent as "-c name=value" with the start-up packet, e.g. {"lock_timeout", "100ms"}.
+  /// Set in the session as soon as it stands, e.g. {"lock_timeout", "100ms"}. Not with the start-up
+  /// packet: pg_settings would then tell nobody in this session what the server's own values are.
   std::vector<std::pair<std::string, std::string>> settings;
   /// When requested, every wait of this connection ends with Failure::stopped.
   const StopFlag* stop = nullptr;

@@ -37,6 +37,27 @@ Connection::Connection(Connection&&) noexcept = default;
 Connection& Connection::operator=(Connection&&) noexcept = default;
 Connection::~Connection() = default;
 
+namespace {
+
+std::string literal(PGconn* session, const std::string& text) {
+  const std::unique_ptr<char, decltype(&PQfreemem)> out(
+      PQescapeLiteral(session, text.data(), text.size()), &PQfreemem);
+  if (!out) throw Error(ExitCode::usage, "a setting of the session is not text");
+  return out.get();
+}
+
+std::string settings_sql(PGconn* session,
+                         const std::vector<std::pair<std::string, std::string>>& settings) {
+  std::string out;
+  for (const auto& [name, value] : settings) {
+    out += fmt::format("{} pg_catalog.set_config({}, {}, false)", out.empty() ? "SELECT" : ",",
+                       literal(session, name), literal(session, value));
+  }
+  return out;
+}
+
+}  // namespace
+
 Connection Connection::connect(const Conninfo& where, Deadline deadline,
                                const ConnectOptions& options) {
   auto state = std::make_unique<State>(options);
@@ -46,7 +67,14 @@ Connection Connection::connect(const Conninfo& where, Deadline deadline,
   state->version = PQserverVersion(state->session);
   state->pid = PQbackendPID(state->session);
   PQsetNoticeReceiver(state->session, &State::on_notice, state.get());
-  return Connection(std::move(state));
+  state->settings_sql = settings_sql(state->session, options.settings);
+  Connection out(std::move(state));
+  if (const auto& sql = out.state_->settings_sql; !sql.empty()) {
+    out.exec(sql, deadline);
+    out.state_->mark = Mark::clean;  // it is how the session begins
+    out.state_->slot->clear();
+  }
+  return out;
 }
 
 void Connection::fail_lost(std::string_view what) {

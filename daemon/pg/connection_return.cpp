@@ -64,6 +64,7 @@ bool Connection::restore(bool washes, Deadline deadline) {
   std::string script;
   if (!idle()) script += "ROLLBACK;";
   if (washes) script += kReset;
+  if (washes && !state_->settings_sql.empty()) script += state_->settings_sql + ";";
   if (washes && state_->others_prepared) script += "DEALLOCATE ALL;";
   if (script.empty()) return true;
   if (run_quietly(script, deadline).failed || !idle()) return false;

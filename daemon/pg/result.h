@@ -80,7 +80,7 @@ class Result {
   /// The prepared statement does not fit its tables any more: "SELECT *" after ADD COLUMN. It fails
   /// until it is prepared again.
   [[nodiscard]] bool plan_is_stale() const;
-  [[nodiscard]] std::string error_hint() const;     ///< the server's own, one line; often empty
+  [[nodiscard]] std::string error_hint() const;  ///< the server's own, one line; often empty
 
  private:
   std::shared_ptr<pg_result> result_;

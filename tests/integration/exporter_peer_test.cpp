@@ -84,9 +84,6 @@ constexpr Known kMissing[] = {
     {"pg_stat_replication_reply_time", "the same: pantryd_replication_reply_age_seconds"},
     {"pg_stat_(database|checkpointer|bgwriter).*stats_reset.*",
      "later versions tell 0, which is 1970, where statistics were never reset"},
-    {"pg_settings_(statement_timeout_seconds|lock_timeout_seconds|jit"
-     "|idle_in_transaction_session_timeout_seconds|default_transaction_read_only)",
-     "settings of its own session, told as if they were the server's; ours guard our statements"},
     {"pg_stat_progress_vacuum_max_dead_tuples", "bytes under the name of rows from 17 on"},
 };
 
