@@ -1,4 +1,4 @@
-// Owns the order of life: pool, then connector, then reactor; each outlives the next.
+// Owns the order of life: pool, then windows, then connectors, then reactors; each outlives the next.
 #include "loadgen/drive/load.h"
 
 #include <fmt/chrono.h>
@@ -11,6 +11,7 @@
 
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/verdict.h"
+#include "loadgen/report/window_file.h"
 #include "pool/pool.h"
 
 namespace pantryd::loadgen {
@@ -28,6 +29,9 @@ void check(const LoadOptions& options) {
   const auto refuse = [](const std::string& what, const std::string& hint = {}) {
     throw Error(ExitCode::usage, what, hint);
   };
+  if (options.plan.lines.size() > 0 && options.plan.arrivals() <= 0) {
+    refuse("the rate is 0 all the time");
+  }
   if (options.rate_per_s && !(*options.rate_per_s >= 0.01 && *options.rate_per_s <= 1e6)) {
     refuse("the rate must be from 0.01 to 1000000 operations a second");
   }
@@ -38,6 +42,11 @@ void check(const LoadOptions& options) {
     refuse(
         fmt::format("{} users cannot keep {} connections busy", options.users, options.connections),
         "Give at least as many users as connections.");
+  }
+  if (options.threads < 1 || options.threads > 64) refuse("the threads must be from 1 to 64");
+  if (options.threads > options.connections) {
+    refuse(fmt::format("{} threads need at least {} connections", options.threads,
+                       options.threads));
   }
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
@@ -65,7 +74,18 @@ PoolSettings pool_settings(const LoadOptions& options) {
   return settings;
 }
 
-void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
+/// What max_connections leaves; read before, because afterwards nobody is let in to ask.
+std::string room(pg::Connection& connection) {
+  const auto row = connection.exec(
+      "SELECT current_setting('max_connections'), current_setting('superuser_reserved_connections'),"
+      " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1",
+      Deadline::in(kStatementLimit));
+  return fmt::format("max_connections is {}, {} are kept for superusers, {} were in use before",
+                     row.text(0, 0), row.text(0, 1), row.text(0, 2));
+}
+
+/// Returns what room() says.
+std::string describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
   const auto deadline = Deadline::in(kStatementLimit);
   result.server_version = lease->exec("SHOW server_version", deadline).text(0, 0);
@@ -77,7 +97,8 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   for (int i = 0; i < rows.rows(); ++i) {
     result.server_settings.emplace_back(rows.text(i, 0), rows.text(i, 1));
   }
-  if (!result.options.workload.needs_dataset()) return;
+  const auto room_text = room(*lease);
+  if (!result.options.workload.needs_dataset()) return room_text;
   const auto ledger = read_ledger(*lease, deadline);
   if (!ledger || !ledger->complete) {
     throw Error(ExitCode::failed,
@@ -86,12 +107,30 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
                 "Fill it first: pantryd seed.");
   }
   result.dataset = ledger->shape;
+  return room_text;
 }
 
-ReactorOptions reactor_options(const LoadOptions& options) {
+/// The plan with the warm-up before it; empty for a closed loop.
+RatePlan with_warmup(const LoadOptions& options) {
+  RatePlan out;
+  if (!options.plan.empty()) {
+    const double first = options.plan.lines.front().from_per_s;
+    out.lines.push_back({options.warmup, first, first});
+    out.lines.insert(out.lines.end(), options.plan.lines.begin(), options.plan.lines.end());
+  } else if (options.rate_per_s) {
+    const double rate = *options.rate_per_s;
+    out.lines.push_back({options.warmup + options.duration, rate, rate});
+  }
+  return out;
+}
+
+ReactorOptions reactor_options(const LoadOptions& options, std::int64_t part) {
   ReactorOptions out;
-  out.rate_per_s = options.rate_per_s;
-  out.users = options.users;
+  out.plan = with_warmup(options);
+  out.arrivals = options.arrivals;
+  out.part = static_cast<std::uint32_t>(part);
+  out.parts = static_cast<std::uint32_t>(options.threads);
+  out.users = options.users / options.threads + (part < options.users % options.threads ? 1 : 0);
   out.pipelined = options.mode == Mode::pipelined;
   out.seed = options.seed;
   out.warmup = options.warmup;
@@ -102,35 +141,89 @@ ReactorOptions reactor_options(const LoadOptions& options) {
   return out;
 }
 
-/// Runs the reactor on a thread of its own and shows progress meanwhile.
-void drive(Reactor& reactor, const ProgressFn& progress) {
-  std::atomic<bool> done{false};
+/// A reactor and what it needs for itself.
+struct Engine {
+  std::unique_ptr<Connector> connector;
+  std::unique_ptr<Reactor> reactor;
   std::exception_ptr failure;
-  std::thread thread([&] {
-    try {
-      reactor.run();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    done = true;
-  });
+};
+
+std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSource& values,
+                          WindowCollector& windows, const std::string& room_text,
+                          const StopFlag* stop) {
+  const auto& workload = options.workload;
+  std::vector<Engine> engines(static_cast<std::size_t>(options.threads));
+  for (auto& each : engines) {
+    each.connector =
+        std::make_unique<Connector>(pool, workload, options.mode == Mode::pipelined);
+  }
+  std::vector<std::unique_ptr<Session>> all;
+  try {
+    all = engines[0].connector->open(static_cast<int>(options.connections), stop);
+  } catch (const pg::PgError& error) {
+    if (error.failure() != pg::Failure::too_many) throw;
+    throw Error(ExitCode::failed,
+                fmt::format("the server has no room for {} connections: {}", options.connections,
+                            room_text),
+                "Use fewer --connections, or raise max_connections; the server's own words: " +
+                    std::string(error.what()));
+  }
+  std::vector<std::vector<std::unique_ptr<Session>>> shares(engines.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    shares[i % shares.size()].push_back(std::move(all[i]));
+  }
+  const auto start = SteadyClock::now();
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    auto settings = reactor_options(options, static_cast<std::int64_t>(i));
+    settings.start = start;
+    engines[i].reactor =
+        std::make_unique<Reactor>(workload, values, *engines[i].connector, std::move(shares[i]),
+                                  std::move(settings), windows, stop);
+  }
+  return engines;
+}
+
+/// Runs each reactor on a thread of its own and shows progress meanwhile.
+void drive(std::vector<Engine>& engines, const WindowCollector& windows,
+           const ProgressFn& progress) {
+  std::atomic<std::size_t> running{engines.size()};
+  std::vector<std::thread> threads;
+  for (auto& engine : engines) {
+    threads.emplace_back([&engine, &running] {
+      try {
+        engine.reactor->run();
+      } catch (...) {
+        engine.failure = std::current_exception();
+      }
+      --running;
+    });
+  }
   auto shown_second = INT64_MIN;
-  while (!done.load()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (running.load() > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (!progress) continue;
-    const auto live = reactor.live();
+    const auto live = windows.live();
     if (live.second == shown_second || (live.offered == 0 && live.connections == 0)) continue;
     shown_second = live.second;
     progress(live);
   }
-  thread.join();
-  if (failure) std::rethrow_exception(failure);
+  for (auto& thread : threads) thread.join();
+  for (const auto& engine : engines) {
+    if (engine.failure) std::rethrow_exception(engine.failure);
+  }
 }
 
-void collect(LoadResult& result, Reactor& reactor) {
-  result.totals = std::move(reactor.totals());
-  result.stopped = reactor.was_stopped();
-  result.priority_raised = reactor.priority_raised();
+void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& windows) {
+  result.totals = std::move(engines[0].reactor->totals());
+  result.priority_raised = true;
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    auto& reactor = *engines[i].reactor;
+    if (i > 0) result.totals.merge(reactor.totals());
+    result.stopped = result.stopped || reactor.was_stopped();
+    result.priority_raised = result.priority_raised && reactor.priority_raised();
+  }
+  windows.finish();
+  result.totals.windows = windows.take_windows();
   for (std::size_t i = 0; i < result.totals.operations.size(); ++i) {
     OperationResult operation;
     operation.name = result.options.workload.operations[i].name;
@@ -141,6 +234,16 @@ void collect(LoadResult& result, Reactor& reactor) {
   result.totals.operations.clear();
 }
 
+/// What follows from what was asked for.
+LoadOptions completed(LoadOptions options) {
+  if (options.users == 0) options.users = options.connections;
+  if (!options.plan.empty()) {
+    options.duration = std::chrono::duration_cast<std::chrono::milliseconds>(options.plan.length());
+    options.rate_per_s = options.plan.mean_per_s();
+  }
+  return options;
+}
+
 }  // namespace
 
 std::string_view to_string(Mode mode) {
@@ -149,28 +252,29 @@ std::string_view to_string(Mode mode) {
 
 LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
                     const ProgressFn& progress, const StopFlag* stop) {
-  check(options);
   LoadResult result;
-  result.options = options;
-  if (result.options.users == 0) result.options.users = options.connections;
+  result.options = completed(options);
+  check(result.options);
   result.target = where.display();
   const auto wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   result.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", wall);
+  WindowFile file(result.options);
 
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
-  describe_server(pool, result, stop);
+  const auto room_text = describe_server(pool, result, stop);
   const auto nonce =
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
   const ValueSource values(result.options.workload, result.dataset, nonce);
-  Connector connector(pool, result.options.workload, options.mode == Mode::pipelined);
-  auto sessions = connector.open(static_cast<int>(options.connections), stop);
-  Reactor reactor(result.options.workload, values, connector, std::move(sessions),
-                  reactor_options(result.options), stop);
+  WindowCollector windows(static_cast<std::size_t>(options.threads),
+                          result.options.workload.operations.size(),
+                          [&file](const WindowPart& second) { file.write(second); });
+  auto engines = build(pool, result.options, values, windows, room_text, stop);
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
-  drive(reactor, progress);
-  collect(result, reactor);
+  drive(engines, windows, progress);
+  collect(result, engines, windows);
+  result.windows_error = file.close();
   judge(result);
   return result;
 }

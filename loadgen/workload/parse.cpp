@@ -50,7 +50,9 @@ class Parser {
     } catch (const YAML::Exception& error) {
       fail(error.mark, error.msg);
     }
-    need_map(root, {"version", "name", "description", "skew", "operations"}, "the workload");
+    need_map(root,
+             {"version", "name", "description", "skew", "think", "session", "load", "operations"},
+             "the workload");
     if (scalar(required(root, "version")) != "1") fail(root["version"], "version must be 1");
     workload_.name = scalar(required(root, "name"));
     workload_.source = source_;
@@ -58,7 +60,13 @@ class Parser {
     const auto list = required(root, "operations");
     if (!list.IsSequence() || list.size() == 0) fail(list, "operations must be a list, not empty");
     if (list.size() > kOperationsMax) fail(list, "too many operations");
+    if (root["think"]) workload_.users.think = duration(root["think"]);
+    if (root["session"]) session(root["session"]);
+    if (root["load"]) load(root["load"]);
     for (const auto& node : list) operation(node);
+    double sum = 0;
+    for (const auto& each : workload_.operations) sum += each.weight;
+    if (sum <= 0) fail(list, "the weights of the operations sum to nothing");
     return std::move(workload_);
   }
 
@@ -117,6 +125,39 @@ class Parser {
     return {node[0], node[1]};
   }
 
+  std::chrono::milliseconds duration(const YAML::Node& node) const {
+    const auto value = parse_duration(scalar(node));
+    if (!value || value->count() <= 0) {
+      fail(node, "a duration with its unit is wanted here, such as 50ms");
+    }
+    return *value;
+  }
+
+  void session(const YAML::Node& node) {
+    need_map(node, {"operations", "pause"}, "session");
+    workload_.users.operations = number(required(node, "operations"), 1, 1e6);
+    workload_.users.pause = duration(required(node, "pause"));
+  }
+
+  void load(const YAML::Node& node) {
+    if (!node.IsSequence() || node.size() == 0) fail(node, "load must be a list, not empty");
+    if (node.size() > kRateLinesMax) fail(node, "too many lines of load");
+    for (const auto& each : node) {
+      need_map(each, {"for", "rate", "from", "to"}, "a line of load");
+      RateLine line;
+      line.length = duration(required(each, "for"));
+      if (each["rate"]) {
+        if (each["from"] || each["to"]) fail(each, "either rate, or from and to");
+        line.from_per_s = line.to_per_s = number(each["rate"], 0, kRateMaxPerS);
+      } else {
+        line.from_per_s = number(required(each, "from"), 0, kRateMaxPerS);
+        line.to_per_s = number(required(each, "to"), 0, kRateMaxPerS);
+      }
+      workload_.load.lines.push_back(line);
+    }
+    if (workload_.load.arrivals() <= 0) fail(node, "the rate is 0 all the time");
+  }
+
   void operation(const YAML::Node& node) {
     need_map(node, {"name", "weight", "slo", "transaction", "refusals", "let", "steps"},
              "an operation");
@@ -126,7 +167,7 @@ class Parser {
     for (const auto& other : workload_.operations) {
       if (other.name == operation_.name) fail(node["name"], "this name is taken");
     }
-    operation_.weight = number(required(node, "weight"), 1e-6, 1e6);
+    operation_.weight = number(required(node, "weight"), 0, 1e6);
     if (node["slo"]) slo(node["slo"]);
     if (node["transaction"]) operation_.transaction = boolean(node["transaction"]);
     if (node["refusals"]) refusals(node["refusals"]);
@@ -166,12 +207,7 @@ class Parser {
 
   void slo(const YAML::Node& node) {
     need_map(node, {"p99"}, "slo");
-    const auto limit = required(node, "p99");
-    const auto value = parse_duration(scalar(limit));
-    if (!value || value->count() <= 0) {
-      fail(limit, "a duration with its unit is wanted here, such as 50ms");
-    }
-    operation_.slo_p99 = *value;
+    operation_.slo_p99 = duration(required(node, "p99"));
   }
 
   void let(const YAML::Node& key, const YAML::Node& value) {
@@ -317,7 +353,7 @@ class Parser {
       }
     }
     if (node["expect_rows"]) expect(node["expect_rows"], out);
-    add_step(std::move(out));
+    add_step(std::move(out), sql.Mark().line + 1);
   }
 
   VariableId param(const YAML::Node& node) {
@@ -352,10 +388,13 @@ class Parser {
     }
   }
 
-  void add_step(Step step) {
+  void add_step(Step step, int line = 0) {
     auto& texts = workload_.statements;
     auto found = std::find(texts.begin(), texts.end(), step.sql);
-    if (found == texts.end()) found = texts.insert(texts.end(), step.sql);
+    if (found == texts.end()) {
+      found = texts.insert(texts.end(), step.sql);
+      workload_.statement_lines.push_back(line);
+    }
     step.statement = static_cast<int>(found - texts.begin());
     operation_.steps.push_back(std::move(step));
   }

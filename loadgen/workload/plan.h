@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "loadgen/workload/rate_plan.h"
+
 namespace pantryd::loadgen {
 
 /// A variable holds text as PostgreSQL reads it, or NULL.
@@ -86,11 +88,22 @@ struct Operation {
   std::vector<Step> steps;  ///< with BEGIN and COMMIT, when it is a transaction
 };
 
+/// Of a closed loop: what its users do between two operations. Times are means of exponential
+/// distributions.
+struct UserHabits {
+  std::chrono::nanoseconds think{0};  ///< 0: the next operation begins at once
+  double operations = 0;              ///< of a session, on average; 0: it has no end
+  std::chrono::nanoseconds pause{0};  ///< between two sessions
+};
+
 struct Workload {
   std::string name;
   std::string source;  ///< the file
   std::vector<Operation> operations;
   std::vector<std::string> statements;  ///< unique texts; prepared as statement_name(i)
+  std::vector<int> statement_lines;     ///< in the source, of each's first use; 0: BEGIN, COMMIT
+  UserHabits users;
+  RatePlan load;  ///< how the rate moves; empty: as the command says
 
   [[nodiscard]] bool needs_dataset() const;
   /// The workload with this operation alone. Throws Error(usage) that lists the names.
