@@ -27,9 +27,10 @@ po::options_description load_options() {
       "workload", text(""), "grocery (the default), grocery-improved, or a YAML file")(
       "only", text(""), "one operation of the workload alone")(
       "threads", po::value<std::int64_t>()->default_value(1),
-      "reactors that share the connections and the arrivals")(
-      "arrivals", text("poisson"), "poisson, or fixed: a grid")(
-      "ramp", text(""), "in place of --rate and --duration: FROM:TO:TIME or RATE:TIME, with commas")(
+      "reactors that share the connections and the arrivals")("arrivals", text("poisson"),
+                                                              "poisson, or fixed: a grid")(
+      "ramp", text(""),
+      "in place of --rate and --duration: FROM:TO:TIME or RATE:TIME, with commas")(
       "curve", text(""), "day: a shop's day pressed into --duration, its mean open hour at --rate")(
       "windows", text(""), "write every second as a JSON line to this file, with its histograms")(
       "out", text(""), "also write the result as JSON to this file")(

@@ -42,7 +42,8 @@ void Binding::put(std::uint64_t value, int bytes) {
 /// numeric_recv() of the server: digits of base 10000, the weight of the first, sign, decimals.
 void Binding::encode_numeric(std::int64_t number, int decimals) {
   const bool negative = number < 0;
-  auto rest = negative ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
+  auto rest =
+      negative ? 0 - static_cast<std::uint64_t>(number) : static_cast<std::uint64_t>(number);
   std::uint64_t digits[7] = {};  // the last first
   int count = 0;
   int weight = -1;

@@ -53,8 +53,8 @@ class Histogram {
 
   /// Pages that nothing was ever counted in take no memory.
   std::unique_ptr<std::uint64_t[], Free> counts_;
-  std::size_t lowest_;    ///< no bucket below is in use
-  std::size_t end_ = 0;   ///< nor this one or any above
+  std::size_t lowest_;   ///< no bucket below is in use
+  std::size_t end_ = 0;  ///< nor this one or any above
   std::int64_t count_ = 0;
   std::int64_t overflow_ = 0;
   std::int64_t max_us_ = 0;

@@ -1,4 +1,5 @@
-// Owns the order of life: pool, then windows, then connectors, then reactors; each outlives the next.
+// Owns the order of life: pool, then windows, then connectors, then reactors; each outlives the
+// next.
 #include "loadgen/drive/load.h"
 
 #include <fmt/chrono.h>
@@ -45,8 +46,8 @@ void check(const LoadOptions& options) {
   }
   if (options.threads < 1 || options.threads > 64) refuse("the threads must be from 1 to 64");
   if (options.threads > options.connections) {
-    refuse(fmt::format("{} threads need at least {} connections", options.threads,
-                       options.threads));
+    refuse(
+        fmt::format("{} threads need at least {} connections", options.threads, options.threads));
   }
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
@@ -77,7 +78,8 @@ PoolSettings pool_settings(const LoadOptions& options) {
 /// What max_connections leaves; read before, because afterwards nobody is let in to ask.
 std::string room(pg::Connection& connection) {
   const auto row = connection.exec(
-      "SELECT current_setting('max_connections'), current_setting('superuser_reserved_connections'),"
+      "SELECT current_setting('max_connections'), "
+      "current_setting('superuser_reserved_connections'),"
       " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1",
       Deadline::in(kStatementLimit));
   return fmt::format("max_connections is {}, {} are kept for superusers, {} were in use before",
@@ -154,8 +156,7 @@ std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSou
   const auto& workload = options.workload;
   std::vector<Engine> engines(static_cast<std::size_t>(options.threads));
   for (auto& each : engines) {
-    each.connector =
-        std::make_unique<Connector>(pool, workload, options.mode == Mode::pipelined);
+    each.connector = std::make_unique<Connector>(pool, workload, options.mode == Mode::pipelined);
   }
   std::vector<std::unique_ptr<Session>> all;
   try {

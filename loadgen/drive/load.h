@@ -69,7 +69,7 @@ struct LoadResult {
   RunTotals totals;      ///< its operations are moved into `operations`
   bool stopped = false;  ///< ended early by a person
   bool priority_raised = false;
-  double setup_s = 0;  ///< connecting and preparing
+  double setup_s = 0;         ///< connecting and preparing
   std::string windows_error;  ///< why the file of the windows is not whole; or empty
   Verdict verdict = Verdict::inconclusive;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence

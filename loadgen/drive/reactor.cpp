@@ -184,10 +184,10 @@ int Reactor::wait(Nanos until, epoll_event* events, int count) {
   }
   if (until != timer_armed_for_) {
     timer_armed_for_ = until;
-    const auto when = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                          options_.start.time_since_epoch())
-                          .count() +
-                      until;
+    const auto when =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(options_.start.time_since_epoch())
+            .count() +
+        until;
     itimerspec spec{};
     spec.it_value.tv_sec = when / kSecond;
     spec.it_value.tv_nsec = when % kSecond;

@@ -27,8 +27,8 @@ inline constexpr std::size_t kBacklogMax = 100'000;
 struct ReactorOptions {
   RatePlan plan;  ///< with the warm-up; empty: closed loop, `users` operations at all times
   Arrivals arrivals = Arrivals::poisson;
-  std::int64_t users = 1;  ///< of this reactor
-  std::uint32_t part = 0;  ///< it is this one
+  std::int64_t users = 1;   ///< of this reactor
+  std::uint32_t part = 0;   ///< it is this one
   std::uint32_t parts = 1;  ///< of so many
   bool pipelined = false;
   std::uint64_t seed = 1;

@@ -1,5 +1,5 @@
-// Invariants: next_ is the only arrival that was drawn and not yet taken; while !done(), expected_ is
-// below line_arrivals_ but for the half cell before the first of a grid.
+// Invariants: next_ is the only arrival that was drawn and not yet taken; while !done(), expected_
+// is below line_arrivals_ but for the half cell before the first of a grid.
 #include "loadgen/drive/schedule.h"
 
 #include <algorithm>

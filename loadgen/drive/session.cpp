@@ -102,8 +102,8 @@ void Session::fail_lost() const {
 }
 
 void Session::add(const char* statement, const Binding& params) {
-  if (PQsendQueryPrepared(connection_, statement, params.count(), params.values(),
-                          params.lengths(), params.formats(), 0) == 0) {
+  if (PQsendQueryPrepared(connection_, statement, params.count(), params.values(), params.lengths(),
+                          params.formats(), 0) == 0) {
     fail_lost();
   }
   ++expected_;

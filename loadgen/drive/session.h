@@ -75,8 +75,8 @@ class Session {
 
   Lease lease_;
   std::shared_ptr<const StatementTypes> types_;
-  pg_conn* connection_ = nullptr;  ///< the lease's; what goes over it is not seen by the pool, which
-                                   ///< is why close() never gives it back
+  pg_conn* connection_ = nullptr;  ///< the lease's; what goes over it is not seen by the pool,
+                                   ///< which is why close() never gives it back
   bool pipelined_ = false;
   int expected_ = 0;  ///< statements of the batch whose end has not been read yet
 };

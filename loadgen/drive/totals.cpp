@@ -22,8 +22,8 @@ void merge_outages(const std::vector<Outage>& from, std::vector<Outage>& into) {
       continue;
     }
     auto& last = out.back();
-    last.to_s = last.to_s && each.to_s ? std::optional(std::max(*last.to_s, *each.to_s))
-                                       : std::nullopt;
+    last.to_s =
+        last.to_s && each.to_s ? std::optional(std::max(*last.to_s, *each.to_s)) : std::nullopt;
     last.operations_failed += each.operations_failed;
     last.connections_lost += each.connections_lost;
   }

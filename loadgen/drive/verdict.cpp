@@ -51,8 +51,8 @@ std::vector<std::string> client_limits(const LoadResult& result) {
   std::vector<std::string> out;
   const auto& client = result.totals.client;
   const auto lag_us = client.start_lag.quantile_us(0.99);
-  const double busiest = std::max(client.busiest_cpu_s,
-                                  client.cpu_s / static_cast<double>(client.threads));
+  const double busiest =
+      std::max(client.busiest_cpu_s, client.cpu_s / static_cast<double>(client.threads));
   const double share = client.measured_s > 0 ? busiest / client.measured_s : 0;
   if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
     out.push_back(fmt::format(

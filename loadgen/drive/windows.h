@@ -1,5 +1,5 @@
-// Seconds of a run: what each reactor saw in one, added up over the reactors by a thread of its own.
-// The reactors only count; percentiles, text and files are made where nobody is kept waiting.
+// Seconds of a run: what each reactor saw in one, added up over the reactors by a thread of its
+// own. The reactors only count; percentiles, text and files are made where nobody is kept waiting.
 #pragma once
 
 #include <condition_variable>
@@ -51,9 +51,10 @@ class WindowCollector {
 
   /// For a reactor, once at its begin.
   [[nodiscard]] std::unique_ptr<WindowPart> take();
-  /// Hands a second over and leaves an empty part in its place. False, and nothing has changed, when
-  /// the thread is so far behind that no part is free: then the reactor goes on with the same, whose
-  /// second is the last of those that it covers. Never waits for more than a lock held for moments.
+  /// Hands a second over and leaves an empty part in its place. False, and nothing has changed,
+  /// when the thread is so far behind that no part is free: then the reactor goes on with the same,
+  /// whose second is the last of those that it covers. Never waits for more than a lock held for
+  /// moments.
   [[nodiscard]] bool hand_over(std::unique_ptr<WindowPart>& part);
   /// The last of a reactor: the seconds after it do not wait for this one any more.
   void hand_over_last(std::unique_ptr<WindowPart> part);

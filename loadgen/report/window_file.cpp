@@ -70,8 +70,8 @@ void WindowFile::write(const WindowPart& second) {
     fmt::format_to(out,
                    "{}{}:{{\"offered\":{},\"completed\":{},\"errors\":{},\"p99_us\":{},"
                    "\"max_us\":{},\"overflow\":{},\"response_us\":[",
-                   i > 0 ? "," : "", json_string(names_[i]), each.offered, each.completed, each.errors,
-                   each.response.quantile_us(0.99), each.response.max_us(),
+                   i > 0 ? "," : "", json_string(names_[i]), each.offered, each.completed,
+                   each.errors, each.response.quantile_us(0.99), each.response.max_us(),
                    each.response.overflow());
     bool first = true;
     each.response.for_each([&](std::int64_t us, std::uint64_t count) {

@@ -1,5 +1,5 @@
-// Seconds as JSON lines, written while the run goes on. The first line says what it is, each further
-// one is a second, and the last one is {"end":true,...}: a file without it was cut off.
+// Seconds as JSON lines, written while the run goes on. The first line says what it is, each
+// further one is a second, and the last one is {"end":true,...}: a file without it was cut off.
 //
 //   {"format":"pantryd.load.windows","version":1,"workload":...,"operations":[names],...}
 //   {"second":0,"warmup":false,"offered":..,"completed":..,"errors":..,"queued":..,"running":..,

@@ -57,6 +57,7 @@ Workload Workload::only(const std::string& operation) const {
     if (each.name == operation) {
       Workload out = *this;
       out.operations = {each};
+      out.operations[0].weight = 1;  // 0 switches it off among others only
       return out;
     }
     names.push_back(each.name);

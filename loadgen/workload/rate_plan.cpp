@@ -12,7 +12,8 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr const char* kHint = "Such as 100:1000:60s for a ramp, 1000:2m for a step; commas between.";
+constexpr const char* kHint =
+    "Such as 100:1000:60s for a ramp, 1000:2m for a step; commas between.";
 
 double seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();

@@ -1,5 +1,5 @@
-// How many operations a second are to arrive at each moment of a run: lines end to end, so a step, a
-// ramp and a day's curve are the same thing.
+// How many operations a second are to arrive at each moment of a run: lines end to end, so a step,
+// a ramp and a day's curve are the same thing.
 #pragma once
 
 #include <chrono>

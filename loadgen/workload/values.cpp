@@ -175,7 +175,8 @@ void ValueSource::make(VariableId id, const Generator& generator, Random& random
     case Kind::barcode:
       return values.set_text(id, grocery_->barcode(product()));
     case Kind::category:
-      return values.set_text(id, words::categories()[random.below(words::categories().size())].name);
+      return values.set_text(id,
+                             words::categories()[random.below(words::categories().size())].name);
     case Kind::search_pattern:
       return values.set_text(id, search_pattern(generator.share, random));
     case Kind::customer_phone:

@@ -94,18 +94,18 @@ function timed(command, args, okay = [0]) {
 
 const target = `host=127.0.0.1 port=${process.env.PGPORT} user=owner dbname=postgres`;
 
-function pantryd(name, extra = []) {
+function pantryd(name, extra = [], rate = 'max', connections = kConnections) {
   const json = file('run.json');
   const {cpu} = timed(process.env.PANTRYD, ['--dsn', target, 'load', 'run', '--workload',
-    file(`${name}.yaml`), '--rate', 'max', '--connections', kConnections, '--duration', `${seconds}s`,
+    file(`${name}.yaml`), '--rate', rate, '--connections', connections, '--duration', `${seconds}s`,
     '--warmup', '0s', '--out', json, ...extra].map(String), [0, 1, 7]);
   const run = JSON.parse(fs.readFileSync(json, 'utf8'));
   if (run.errors > 0) throw new Error(JSON.stringify(run.errors_by_code));
   return {cpu: cpu / run.completed, rate: run.completed / run.measured_s, run};
 }
 
-function pgbench(name, extra = []) {
-  const {text, cpu} = timed('pgbench', ['-n', '-M', 'prepared', '-c', kConnections, '-j', 1, '-T', seconds,
+function pgbench(name, extra = [], connections = kConnections) {
+  const {text, cpu} = timed('pgbench', ['-n', '-M', 'prepared', '-c', connections, '-j', 1, '-T', seconds,
     '-f', file(`${name}.sql`), ...extra, 'postgres'].map(String));
   const done = Number(/actually processed: (\d+)/.exec(text)[1]);
   return {cpu: cpu / done, rate: done / seconds};
@@ -209,8 +209,8 @@ function users(count) {
 function openLoop() {
   const seen = {ours: [], theirs: []};
   for (let i = 0; i < 3; ++i) {
-    seen.ours.push(pantryd('read', ['--rate', '1000', '--connections', '100']).cpu);
-    seen.theirs.push(pgbench('read', ['-R', '1000', '-c', '100']).cpu);
+    seen.ours.push(pantryd('read', [], 1000, 100).cpu);
+    seen.theirs.push(pgbench('read', ['-R', '1000'], 100).cpu);
   }
   line('open_pantryd_cpu', median(seen.ours).toFixed(1), 'us');
   line('open_pgbench_cpu', median(seen.theirs).toFixed(1), 'us');
