@@ -12,6 +12,7 @@ constexpr TypeOid kInt8 = 20;
 constexpr TypeOid kInt2 = 21;
 constexpr TypeOid kInt4 = 23;
 constexpr TypeOid kText = 25;
+constexpr TypeOid kFloat8 = 701;
 constexpr TypeOid kBpchar = 1042;
 constexpr TypeOid kVarchar = 1043;
 constexpr TypeOid kDate = 1082;
@@ -78,6 +79,9 @@ bool Binding::encode(const Value& value, TypeOid type) {
       if (type != kDate) return false;
       put(static_cast<std::uint64_t>(value.number - kDaysTo2000), 4);
       return true;
+    case Value::Kind::real:
+      if (type == kFloat8) return put(bits, 8), true;
+      return false;
     case Value::Kind::uuid:
       if (type != kUuid) return false;
       bytes_.append(reinterpret_cast<const char*>(value.uuid.data()), value.uuid.size());

@@ -75,19 +75,28 @@ PoolSettings pool_settings(const LoadOptions& options) {
   return settings;
 }
 
-/// What max_connections leaves; read before, because afterwards nobody is let in to ask.
-std::string room(pg::Connection& connection) {
+/// Throws when max_connections leaves too little, and no pooler stands between that would share out
+/// what there is. A server that fills up afterwards is the pool's error.
+void check_room(pg::Connection& connection, std::int64_t wanted) {
   const auto row = connection.exec(
-      "SELECT current_setting('max_connections'), "
-      "current_setting('superuser_reserved_connections'),"
+      "SELECT pg_backend_pid(), current_setting('max_connections')::int8,"
+      " CASE WHEN current_setting('is_superuser') = 'on' THEN 0"
+      " ELSE current_setting('superuser_reserved_connections')::int8 END,"
       " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1",
       Deadline::in(kStatementLimit));
-  return fmt::format("max_connections is {}, {} are kept for superusers, {} were in use before",
-                     row.text(0, 0), row.text(0, 1), row.text(0, 2));
+  const auto max = row.i64(0, 1);
+  const auto reserved = row.i64(0, 2);
+  const auto used = row.i64(0, 3);
+  const bool direct = row.i64(0, 0) == connection.backend_pid();
+  if (!direct || wanted <= max - reserved - used) return;
+  throw Error(ExitCode::failed,
+              fmt::format("the server has no room for {} connections: max_connections is {}, {} "
+                          "are kept for superusers, {} are in use",
+                          wanted, max, reserved, used),
+              "Use fewer --connections, or raise max_connections.");
 }
 
-/// Returns what room() says.
-std::string describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
+void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
   const auto deadline = Deadline::in(kStatementLimit);
   result.server_version = lease->exec("SHOW server_version", deadline).text(0, 0);
@@ -99,8 +108,8 @@ std::string describe_server(Pool& pool, LoadResult& result, const StopFlag* stop
   for (int i = 0; i < rows.rows(); ++i) {
     result.server_settings.emplace_back(rows.text(i, 0), rows.text(i, 1));
   }
-  const auto room_text = room(*lease);
-  if (!result.options.workload.needs_dataset()) return room_text;
+  check_room(*lease, result.options.connections);
+  if (!result.options.workload.needs_dataset()) return;
   const auto ledger = read_ledger(*lease, deadline);
   if (!ledger || !ledger->complete) {
     throw Error(ExitCode::failed,
@@ -109,7 +118,6 @@ std::string describe_server(Pool& pool, LoadResult& result, const StopFlag* stop
                 "Fill it first: pantryd seed.");
   }
   result.dataset = ledger->shape;
-  return room_text;
 }
 
 /// The plan with the warm-up before it; empty for a closed loop.
@@ -151,24 +159,13 @@ struct Engine {
 };
 
 std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSource& values,
-                          WindowCollector& windows, const std::string& room_text,
-                          const StopFlag* stop) {
+                          WindowCollector& windows, const StopFlag* stop) {
   const auto& workload = options.workload;
   std::vector<Engine> engines(static_cast<std::size_t>(options.threads));
   for (auto& each : engines) {
     each.connector = std::make_unique<Connector>(pool, workload, options.mode == Mode::pipelined);
   }
-  std::vector<std::unique_ptr<Session>> all;
-  try {
-    all = engines[0].connector->open(static_cast<int>(options.connections), stop);
-  } catch (const pg::PgError& error) {
-    if (error.failure() != pg::Failure::too_many) throw;
-    throw Error(ExitCode::failed,
-                fmt::format("the server has no room for {} connections: {}", options.connections,
-                            room_text),
-                "Use fewer --connections, or raise max_connections; the server's own words: " +
-                    std::string(error.what()));
-  }
+  auto all = engines[0].connector->open(static_cast<int>(options.connections), stop);
   std::vector<std::vector<std::unique_ptr<Session>>> shares(engines.size());
   for (std::size_t i = 0; i < all.size(); ++i) {
     shares[i % shares.size()].push_back(std::move(all[i]));
@@ -263,7 +260,7 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
 
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
-  const auto room_text = describe_server(pool, result, stop);
+  describe_server(pool, result, stop);
   const auto nonce =
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
@@ -271,7 +268,7 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   WindowCollector windows(static_cast<std::size_t>(options.threads),
                           result.options.workload.operations.size(),
                           [&file](const WindowPart& second) { file.write(second); });
-  auto engines = build(pool, result.options, values, windows, room_text, stop);
+  auto engines = build(pool, result.options, values, windows, stop);
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
   drive(engines, windows, progress);
   collect(result, engines, windows);

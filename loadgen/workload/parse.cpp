@@ -25,6 +25,7 @@ const std::map<std::string, Kind> kGenerators{
     {"choice", Kind::choice},
     {"int", Kind::integer},
     {"money", Kind::money},
+    {"exponential", Kind::exponential},
     {"uuid", Kind::uuid},
     {"product_id", Kind::product_id},
     {"barcode", Kind::barcode},
@@ -294,6 +295,9 @@ class Parser {
         out.high = std::llround(number(high, 0, 1e8) * 100);
         break;
       }
+      case Kind::exponential:
+        out.share = number(node, 1e-9, 1e9);
+        return;
       case Kind::product_id:
       case Kind::barcode:
       case Kind::customer_phone:

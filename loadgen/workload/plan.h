@@ -28,6 +28,7 @@ struct Generator {
     choice,          ///< one of texts, with `weights`
     integer,         ///< low..high
     money,           ///< low..high in cents
+    exponential,     ///< a number, by an exponential distribution whose mean is `share`
     uuid,            ///< a fresh one
     product_id,      ///< of the dataset, by popularity with `skew`
     barcode,         ///< of the dataset, likewise
@@ -47,7 +48,7 @@ struct Generator {
   std::int64_t low = 0;
   std::int64_t high = 0;
   double skew = 0;
-  double share = 0;               ///< misses, or recent
+  double share = 0;               ///< misses, recent, or a mean
   std::optional<Condition> when;  ///< else NULL
 
   /// True for what is drawn from the seeded rows.

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <bit>
 #include <chrono>
 #include <cmath>
 
@@ -92,6 +93,8 @@ std::string Values::to_text(VariableId id) const {
     case Value::Kind::day:
       return fmt::format("{:%Y-%m-%d}",
                          fmt::gmtime(static_cast<std::time_t>(value.number * 86'400)));
+    case Value::Kind::real:
+      return fmt::format("{}", std::bit_cast<double>(value.number));
     case Value::Kind::uuid:
       return loadgen::to_text(value.uuid);
   }
@@ -166,6 +169,10 @@ void ValueSource::make(VariableId id, const Generator& generator, Random& random
     case Kind::money:
       return values.set_number(id, Value::Kind::cents,
                                random.between(generator.low, generator.high));
+    case Kind::exponential:
+      return values.set_number(
+          id, Value::Kind::real,
+          std::bit_cast<std::int64_t>(-std::log1p(-random.uniform()) * generator.share));
     case Kind::uuid: {
       const auto high = random.next();
       return values.set_uuid(id, make_uuid(mix64(nonce_, high), mix64(nonce_, random.next())));

@@ -20,6 +20,7 @@ struct Value {
     integer,  ///< number
     cents,    ///< number; two decimals
     day,      ///< number; days since 1970-01-01
+    real,     ///< number: the bits of a double
     uuid,     ///< uuid
   };
   Kind kind = Kind::null;
