@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kOperationsMax = 200;
 constexpr std::size_t kStepsMax = 100;
+constexpr std::int64_t kProductsMax = 1000;
 constexpr const char* kFormHint =
     "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
 
@@ -28,6 +29,7 @@ const std::map<std::string, Kind> kGenerators{
     {"exponential", Kind::exponential},
     {"uuid", Kind::uuid},
     {"product_id", Kind::product_id},
+    {"product_ids", Kind::product_ids},
     {"barcode", Kind::barcode},
     {"category", Kind::category},
     {"search_pattern", Kind::search_pattern},
@@ -295,6 +297,9 @@ class Parser {
         out.high = std::llround(number(high, 0, 1e8) * 100);
         break;
       }
+      case Kind::product_ids:
+        product_ids(out, node);
+        return;
       case Kind::exponential:
         out.share = number(node, 1e-9, 1e9);
         return;
@@ -318,6 +323,22 @@ class Parser {
         return;
     }
     if (out.low > out.high) fail(node, "the low end is above the high end");
+  }
+
+  void product_ids(Generator& out, const YAML::Node& node) const {
+    need_map(node, {"skew", "mean", "count"}, "the generator");
+    out.skew = node["skew"] ? number(node["skew"], 0.01, 10) : skew_;
+    if (node["count"]) {
+      if (node["mean"]) fail(node, "either mean or count");
+      const auto [low, high] = pair(node["count"]);
+      out.low = integer(low);
+      out.high = integer(high);
+      if (out.low < 1 || out.high < out.low || out.high > kProductsMax) {
+        fail(node["count"], fmt::format("a count is from 1 to {}", kProductsMax));
+      }
+    } else {
+      out.share = node["mean"] ? number(node["mean"], 1, 50) : 10;
+    }
   }
 
   void choices(Generator& out, const YAML::Node& node) const {

@@ -29,6 +29,7 @@ std::string statement_name(int statement) {
 bool Generator::needs_dataset() const {
   switch (kind) {
     case Generator::Kind::product_id:
+    case Generator::Kind::product_ids:
     case Generator::Kind::barcode:
     case Generator::Kind::customer_phone:
     case Generator::Kind::customer_name:

@@ -31,7 +31,9 @@ struct Generator {
     exponential,     ///< a number, by an exponential distribution whose mean is `share`
     uuid,            ///< a fresh one
     product_id,      ///< of the dataset, by popularity with `skew`
-    barcode,         ///< of the dataset, likewise
+    product_ids,     ///< low..high different ones as a uuid[], sorted; or a basket of `share` on
+                     ///< average, log-normal, when high is 0
+    barcode,         ///< of the dataset, as product_id
     category,        ///< of the dataset
     search_pattern,  ///< '%milk%'; a share `misses` finds nothing
     customer_phone,  ///< of the dataset, regular customers first, with `skew`

@@ -4,6 +4,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -150,6 +151,36 @@ std::int64_t ValueSource::recent_sale(double share, Random& random) const {
   return std::max<std::int64_t>(0, sales - 1 - static_cast<std::int64_t>(age) % sales);
 }
 
+/// Sorted, so that two baskets lock the products that they share in the same order.
+std::string ValueSource::product_ids(const Generator& generator, Random& random) const {
+  // Lines of a basket are skewed to the right: most are small, one in a hundred is four times the
+  // mean (log-normal with a spread of 0.7; Instacart's orders have 10.1 lines on average).
+  constexpr double kSpread = 0.7;
+  constexpr double kBasketMax = 100;
+  double wanted = 0;
+  if (generator.high > 0) {
+    wanted = static_cast<double>(random.between(generator.low, generator.high));
+  } else {
+    const double radius = std::sqrt(-2 * std::log1p(-random.uniform()));
+    const double normal = radius * std::cos(6.283185307179586 * random.uniform());
+    wanted = generator.share * std::exp(kSpread * normal - kSpread * kSpread / 2);
+    wanted = std::clamp(std::round(wanted), 1.0, kBasketMax);
+  }
+  std::vector<Uuid> ids;
+  for (auto left = static_cast<int>(wanted); left > 0; --left) {
+    const auto rank = zipf(false, generator.skew)(random);
+    ids.push_back(grocery_->id(Table::products, grocery_->product_of_rank(rank)));
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // two of one are one line
+  std::string out = "{";
+  for (const auto& each : ids) {
+    if (out.size() > 1) out.push_back(',');
+    out += to_text(each);
+  }
+  return out + "}";
+}
+
 void ValueSource::make(VariableId id, const Generator& generator, Random& random,
                        Values& values) const {
   const auto product = [&] {
@@ -179,6 +210,8 @@ void ValueSource::make(VariableId id, const Generator& generator, Random& random
     }
     case Kind::product_id:
       return values.set_uuid(id, grocery_->id(Table::products, product()));
+    case Kind::product_ids:
+      return values.set_text(id, product_ids(generator, random));
     case Kind::barcode:
       return values.set_text(id, grocery_->barcode(product()));
     case Kind::category:

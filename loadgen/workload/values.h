@@ -70,6 +70,7 @@ class ValueSource {
 
  private:
   void make(VariableId id, const Generator& generator, Random& random, Values& values) const;
+  [[nodiscard]] std::string product_ids(const Generator& generator, Random& random) const;
   [[nodiscard]] std::int64_t recent_sale(double share, Random& random) const;
   [[nodiscard]] const Zipf& zipf(bool customers, double skew) const;
 

@@ -25,7 +25,7 @@ end() {
 }
 trap end EXIT
 
-export BENCH_PORT=${PORT:-17720}
+export BENCH_PORT=${PORT:-17740}
 "${as_server[@]}" "$bin/initdb" -D "$work/server/data" --auth=trust --username=owner \
   --locale=C.UTF-8 --no-sync >/dev/null
 "${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -w -l "$work/server/log" -o "-p $BENCH_PORT \

@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <libpq-fe.h>
 
-#include <atomic>
+#include <algorithm>
 #include <bit>
 #include <fstream>
 #include <future>
@@ -15,8 +15,10 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "loadgen/dataset/seed.h"
 #include "loadgen/drive/binding.h"
 #include "loadgen/drive/load.h"
+#include "migrate/runner.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -260,6 +262,60 @@ TEST(LoadRefusalTest, OptionsThatContradictEachOtherAreUsageErrors) {
   EXPECT_EQ(exit_of({"--rate", "5", "--threads", "0"}), 2);
   EXPECT_EQ(exit_of({"--rate", "5", "--threads", "3", "--connections", "2"}), 2);
   EXPECT_EQ(exit_of({"--rate", "5", "--only", "no such thing"}), 2);
+}
+
+/// The newest schema and some rows; at once when they are there.
+void fill() {
+  auto connection = connect();
+  (void)migrate::up(connection, migrate::embedded_migrations(), {}, [](const auto&) {});
+  SeedOptions rows;
+  rows.shape.products = 2'000;
+  rows.shape.sales = 5'000;
+  (void)seed(shared_sandbox().primary(), rows);
+}
+
+class LoadWorkloadTest : public testing::TestWithParam<std::string> {};
+
+/// Each operation alone, so that the rare ones run as well, in both modes.
+TEST_P(LoadWorkloadTest, EveryOperationRunsWithoutAnError) {
+  fill();
+  const auto whole = load_workload(GetParam());
+  for (const auto& operation : whole.operations) {
+    for (const auto mode : {Mode::faithful, Mode::pipelined}) {
+      auto options = load_of(whole.only(operation.name));
+      options.rate_per_s = 60;
+      options.duration = 500ms;
+      options.warmup = 0ms;
+      options.mode = mode;
+      const auto result = run_load(shared_sandbox().primary(), options);
+      EXPECT_EQ(result.errors(), 0) << operation.name << "\n" << result.to_text();
+      EXPECT_GT(result.completed(), 0) << operation.name;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(BuiltIn, LoadWorkloadTest,
+                         testing::Values("grocery", "grocery-improved", "grocery-plan"),
+                         [](const auto& which) {
+                           auto name = which.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
+
+TEST(LoadBasketTest, ABasketTakesFromTheStockWhatItSells) {
+  const auto sum = [](const std::string& sql) { return std::stoll(number_of(sql)); };
+  fill();
+  const auto stock = sum("SELECT sum(stock) FROM products");
+  const auto lines = sum("SELECT count(*) FROM sales");
+  const auto sold = sum("SELECT sum(quantity) FROM sales");
+  auto options = load_of(load_workload("grocery-plan").only("checkout"));
+  options.rate_per_s = 50;
+  const auto result = run_load(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto sales = sum("SELECT sum(quantity) FROM sales") - sold;
+  EXPECT_EQ(sum("SELECT sum(stock) FROM products"), stock - sales);
+  const auto baskets = result.completed() + result.totals.warmup_operations;
+  EXPECT_GT(sum("SELECT count(*) FROM sales") - lines, 3 * baskets) << "ten lines on average";
 }
 
 /// Last in the file: it leaves the server running again, but its sessions are new.

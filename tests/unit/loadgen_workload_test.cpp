@@ -1,6 +1,8 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <set>
+#include <sstream>
 
 #include "base/error.h"
 #include "loadgen/workload/plan.h"
@@ -218,6 +220,28 @@ TEST_F(ValuesTest, KeysExistInTheDataset) {
     values.draw(operation_named(workload_, "debt_payment"), seed, drawn);
     EXPECT_TRUE(debts.contains(drawn.to_text(0))) << seed;
   }
+}
+
+TEST_F(ValuesTest, ABasketHoldsDifferentProductsInOrderAndTenOnAverage) {
+  const auto workload = load_workload("grocery-plan");
+  const ValueSource values(workload, shape(), 1);
+  Values drawn;
+  double lines = 0;
+  std::size_t largest = 0;
+  for (std::uint64_t seed = 0; seed < 2000; ++seed) {
+    values.draw(operation_named(workload, "checkout"), seed, drawn);
+    const auto text = drawn.to_text(0);
+    std::vector<std::string> ids;
+    std::istringstream list(text.substr(1, text.size() - 2));
+    for (std::string id; std::getline(list, id, ',');) ids.push_back(id);
+    EXPECT_TRUE(std::is_sorted(ids.begin(), ids.end()));
+    EXPECT_EQ(std::set<std::string>(ids.begin(), ids.end()).size(), ids.size());
+    EXPECT_FALSE(ids.empty());
+    lines += static_cast<double>(ids.size());
+    largest = std::max(largest, ids.size());
+  }
+  EXPECT_NEAR(lines / 2000, 9.2, 0.8);  // ten, less those that are twice in it: 300 products
+  EXPECT_GT(largest, 30U);
 }
 
 TEST_F(ValuesTest, AConditionLeavesAValueNull) {
