@@ -26,6 +26,13 @@ po::options_description load_options() {
       "mode", text("faithful"), "faithful: a round trip a statement; pipelined: together")(
       "workload", text(""), "grocery (the default), grocery-improved, or a YAML file")(
       "only", text(""), "one operation of the workload alone")(
+      "threads", po::value<std::int64_t>()->default_value(1),
+      "reactors that share the connections and the arrivals")("arrivals", text("poisson"),
+                                                              "poisson, or fixed: a grid")(
+      "ramp", text(""),
+      "in place of --rate and --duration: FROM:TO:TIME or RATE:TIME, with commas")(
+      "curve", text(""), "day: a shop's day pressed into --duration, its mean open hour at --rate")(
+      "windows", text(""), "write every second as a JSON line to this file, with its histograms")(
       "out", text(""), "also write the result as JSON to this file")(
       "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(
       "statement-limit", text("30s"), "a statement is cancelled after it")(
@@ -33,12 +40,7 @@ po::options_description load_options() {
   return options;
 }
 
-std::optional<double> rate_of(const po::variables_map& values) {
-  if (values.count("rate") == 0) {
-    throw Error(ExitCode::usage, "--rate is missing",
-                "Give operations a second, such as --rate 100, or --rate max.");
-  }
-  const auto text = values["rate"].as<std::string>();
+std::optional<double> number_or_max(const std::string& text) {
   if (text == "max") return std::nullopt;
   char* end = nullptr;
   const double rate = std::strtod(text.c_str(), &end);
@@ -46,6 +48,46 @@ std::optional<double> rate_of(const po::variables_map& values) {
     throw Error(ExitCode::usage, fmt::format("--rate {} is neither a number nor max", text));
   }
   return rate;
+}
+
+/// The rate, or how it moves: from --rate with or without --curve, from --ramp, or from the file.
+void take_rate(const po::variables_map& values, loadgen::LoadOptions& out) {
+  const auto ramp = values["ramp"].as<std::string>();
+  const auto curve = values["curve"].as<std::string>();
+  const bool rate = values.count("rate") > 0;
+  if (!ramp.empty() && (rate || !curve.empty())) {
+    throw Error(ExitCode::usage, "--ramp stands in place of --rate and --curve");
+  }
+  if (!curve.empty() && curve != "day") {
+    throw Error(ExitCode::usage, fmt::format("--curve {} is unknown", curve), "It is day.");
+  }
+  if (!ramp.empty()) {
+    out.plan = loadgen::parse_rate_plan(ramp);
+  } else if (rate) {
+    out.rate_per_s = number_or_max(values["rate"].as<std::string>());
+    if (curve.empty()) return;
+    if (!out.rate_per_s || !(*out.rate_per_s > 0)) {
+      throw Error(ExitCode::usage, "--curve needs a number for --rate");
+    }
+    out.plan = loadgen::day_curve(*out.rate_per_s, out.duration);
+    return;
+  } else {
+    out.plan = out.workload.load;
+  }
+  if (out.plan.empty()) {
+    throw Error(ExitCode::usage, "--rate is missing",
+                "Give operations a second, such as --rate 100, or --rate max.");
+  }
+  if (!values["duration"].defaulted()) {
+    throw Error(ExitCode::usage, "--duration is given, and so is a load that has a length");
+  }
+}
+
+loadgen::Arrivals arrivals_of(const std::string& text) {
+  if (text == "poisson") return loadgen::Arrivals::poisson;
+  if (text == "fixed") return loadgen::Arrivals::fixed;
+  throw Error(ExitCode::usage, fmt::format("--arrivals {} is unknown", text),
+              "It is poisson or fixed.");
 }
 
 loadgen::Mode mode_of(const std::string& text) {
@@ -64,7 +106,6 @@ void take_pool(const PoolKeys& pool, const po::variables_map& values, loadgen::L
 
 loadgen::LoadOptions read_options(const PoolKeys& pool, const po::variables_map& values) {
   loadgen::LoadOptions out;
-  out.rate_per_s = rate_of(values);
   out.users = values["users"].as<std::int64_t>();
   out.connections = values["connections"].as<std::int64_t>();
   take_pool(pool, values, out);
@@ -77,6 +118,10 @@ loadgen::LoadOptions read_options(const PoolKeys& pool, const po::variables_map&
   out.workload = loadgen::load_workload(values["workload"].as<std::string>());
   const auto only = values["only"].as<std::string>();
   if (!only.empty()) out.workload = out.workload.only(only);
+  out.threads = values["threads"].as<std::int64_t>();
+  out.arrivals = arrivals_of(values["arrivals"].as<std::string>());
+  out.windows_file = values["windows"].as<std::string>();
+  take_rate(values, out);
   return out;
 }
 
@@ -117,6 +162,7 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : result.to_text());
   if (!out.empty()) write_file_atomically(out, json);
+  if (!result.windows_error.empty()) throw Error(ExitCode::failed, result.windows_error);
   return static_cast<int>(exit_code_of(result.verdict));
 }
 

@@ -2,17 +2,22 @@
 // event_fd_ is readable exactly while ready_ is not empty (or a reader is about to find it so).
 #include "loadgen/drive/connector.h"
 
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <exception>
+#include <map>
+#include <sstream>
+
+#include "pg/error.h"
 
 namespace pantryd::loadgen {
 namespace {
 
-constexpr int kThreads = 4;
+constexpr std::size_t kThreads = 4;
 constexpr auto kConnectLimit = std::chrono::seconds(5);
 constexpr auto kFirstConnectLimit = std::chrono::seconds(15);
 constexpr auto kBackoffMax = std::chrono::milliseconds(500);  // the pool itself spares the server
@@ -23,7 +28,6 @@ Connector::Connector(Pool& pool, const Workload& workload, bool pipelined)
     : pool_(pool), workload_(workload), pipelined_(pipelined) {
   event_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (event_fd_ < 0) throw Error(ExitCode::failed, "cannot make an eventfd");
-  for (int i = 0; i < kThreads; ++i) threads_.emplace_back([this] { work(); });
 }
 
 Connector::~Connector() {
@@ -33,14 +37,47 @@ Connector::~Connector() {
   ::close(event_fd_);
 }
 
+void Connector::prepare(pg::Connection& connection, Deadline deadline) const {
+  for (std::size_t i = 0; i < workload_.statements.size(); ++i) {
+    try {
+      connection.prepare(statement_name(static_cast<int>(i)), workload_.statements[i], deadline);
+    } catch (const pg::PgError& error) {
+      if (error.failure() != pg::Failure::statement) throw;
+      const int line = workload_.statement_lines[i];
+      const auto place = line > 0 ? fmt::format("{}:{}", workload_.source, line) : workload_.source;
+      throw Error(ExitCode::failed,
+                  fmt::format("{}: the server refuses this statement: {}", place, error.what()),
+                  fmt::format("The statement is: {}", workload_.statements[i]));
+    }
+  }
+}
+
+/// What the server made of the parameters. A session that was prepared after a change of a column's
+/// type has its own; all others share one.
+std::shared_ptr<const StatementTypes> Connector::types(pg::Connection& connection,
+                                                       Deadline deadline) {
+  auto found = std::make_shared<StatementTypes>(workload_.statements.size());
+  const auto rows = connection.exec(
+      "SELECT name, array_to_string(parameter_types::oid[], ' ') FROM pg_prepared_statements",
+      deadline);
+  std::map<std::string, std::string> by_name;
+  for (int i = 0; i < rows.rows(); ++i) by_name[std::string(rows.text(i, 0))] = rows.text(i, 1);
+  for (std::size_t i = 0; i < found->size(); ++i) {
+    std::istringstream types(by_name[statement_name(static_cast<int>(i))]);
+    for (TypeOid type = 0; types >> type;) (*found)[i].push_back(type);
+  }
+  const std::lock_guard lock(mutex_);
+  if (!types_ || *types_ != *found) types_ = std::move(found);
+  return types_;
+}
+
 std::unique_ptr<Session> Connector::make(Deadline deadline, const StopFlag* stop) {
   auto lease = pool_.acquire(deadline, stop);
   // The pool may hand out a connection that an earlier session prepared.
   lease->exec("DEALLOCATE ALL", deadline);
-  for (std::size_t i = 0; i < workload_.statements.size(); ++i) {
-    lease->prepare(statement_name(static_cast<int>(i)), workload_.statements[i], deadline);
-  }
-  return std::make_unique<Session>(std::move(lease), pipelined_);
+  prepare(*lease, deadline);
+  auto known = types(*lease, deadline);
+  return std::make_unique<Session>(std::move(lease), std::move(known), pipelined_);
 }
 
 std::vector<std::unique_ptr<Session>> Connector::open(int count, const StopFlag* stop) {
@@ -49,7 +86,7 @@ std::vector<std::unique_ptr<Session>> Connector::open(int count, const StopFlag*
   std::exception_ptr failure;
   std::mutex failure_mutex;
   std::vector<std::thread> threads;
-  for (int i = 0; i < std::min(count, 2 * kThreads); ++i) {
+  for (std::size_t i = 0; i < std::min(out.size(), 2 * kThreads); ++i) {
     threads.emplace_back([&] {
       try {
         for (auto at = next.fetch_add(1); at < out.size(); at = next.fetch_add(1)) {
@@ -76,6 +113,8 @@ void Connector::replace(int slot, std::unique_ptr<Session> old, bool cancel) {
   {
     const std::lock_guard lock(mutex_);
     jobs_.push_back(std::move(job));
+    // Threads that wake up for nothing would be counted among what the load costs its client.
+    while (threads_.size() < kThreads) threads_.emplace_back([this] { work(); });
   }
   changed_.notify_one();
 }

@@ -19,13 +19,14 @@ namespace pantryd::loadgen {
 
 class Connector {
  public:
-  /// The pool and the workload must outlive it.
+  /// The pool and the workload must outlive it. Its threads begin with the first replace().
   Connector(Pool& pool, const Workload& workload, bool pipelined);
   ~Connector();  ///< interrupts what its threads do and joins them
   Connector(const Connector&) = delete;
   Connector& operator=(const Connector&) = delete;
 
-  /// Opens `count` sessions on several threads. Throws the first failure.
+  /// Opens `count` sessions on several threads. Throws the first failure; a statement that the
+  /// server refuses to prepare is Error(failed) with its file and line.
   [[nodiscard]] std::vector<std::unique_ptr<Session>> open(int count, const StopFlag* stop);
 
   /// Closes `old` (null when nothing is left of it; with `cancel` its statement is cancelled
@@ -51,6 +52,9 @@ class Connector {
     std::chrono::milliseconds backoff{50};
   };
   [[nodiscard]] std::unique_ptr<Session> make(Deadline deadline, const StopFlag* stop);
+  void prepare(pg::Connection& connection, Deadline deadline) const;
+  [[nodiscard]] std::shared_ptr<const StatementTypes> types(pg::Connection& connection,
+                                                            Deadline deadline);
   void work();
   [[nodiscard]] std::optional<Job> next_job();
 
@@ -62,6 +66,7 @@ class Connector {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
+  std::shared_ptr<const StatementTypes> types_;  ///< as the newest session has them
   std::vector<Ready> ready_;
   std::vector<std::thread> threads_;
 };

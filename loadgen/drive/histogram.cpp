@@ -1,11 +1,12 @@
 // Layout: values below 2048 have a bucket each; every further power of two has 1024 buckets, so a
 // bucket is at most 1/1024 of its value wide, and its middle is within 0.05 % of every value in it.
-// Invariant: count_ = sum of counts_ + overflow_.
+// Invariants: count_ = sum of counts_ + overflow_; every bucket outside [lowest_, end_) is 0.
 #include "loadgen/drive/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <new>
 
 namespace pantryd::loadgen {
 namespace {
@@ -18,7 +19,20 @@ constexpr std::size_t kBuckets = kLinear + kOctaves * kHalf;
 
 }  // namespace
 
-Histogram::Histogram() : counts_(kBuckets) {}
+Histogram::Histogram()
+    : counts_(static_cast<std::uint64_t*>(std::calloc(kBuckets, sizeof(std::uint64_t)))),
+      lowest_(kBuckets) {
+  if (!counts_) throw std::bad_alloc();
+}
+
+Histogram::Histogram(const Histogram& other) : Histogram() {
+  merge(other);
+}
+
+Histogram& Histogram::operator=(const Histogram& other) {
+  if (this != &other) *this = Histogram(other);
+  return *this;
+}
 
 std::size_t Histogram::bucket(std::int64_t us) {
   if (us < kLinear) return static_cast<std::size_t>(us);
@@ -44,12 +58,17 @@ void Histogram::record(std::int64_t us) {
   if (us >= kLimitUs) {
     ++overflow_;
   } else {
-    ++counts_[bucket(us)];
+    const auto at = bucket(us);
+    ++counts_[at];
+    lowest_ = std::min(lowest_, at);
+    end_ = std::max(end_, at + 1);
   }
 }
 
 void Histogram::merge(const Histogram& other) {
-  for (std::size_t i = 0; i < kBuckets; ++i) counts_[i] += other.counts_[i];
+  for (std::size_t i = other.lowest_; i < other.end_; ++i) counts_[i] += other.counts_[i];
+  lowest_ = std::min(lowest_, other.lowest_);
+  end_ = std::max(end_, other.end_);
   count_ += other.count_;
   overflow_ += other.overflow_;
   max_us_ = std::max(max_us_, other.max_us_);
@@ -57,7 +76,9 @@ void Histogram::merge(const Histogram& other) {
 }
 
 void Histogram::clear() {
-  std::fill(counts_.begin(), counts_.end(), 0);
+  if (lowest_ < end_) std::fill(&counts_[lowest_], &counts_[end_ - 1] + 1, 0);
+  lowest_ = kBuckets;
+  end_ = 0;
   count_ = overflow_ = max_us_ = 0;
   sum_us_ = 0;
 }
@@ -71,7 +92,7 @@ std::int64_t Histogram::quantile_us(double quantile) const {
   const auto wanted = std::max<std::int64_t>(
       1, static_cast<std::int64_t>(std::ceil(quantile * static_cast<double>(count_))));
   std::int64_t seen = 0;
-  for (std::size_t i = 0; i < kBuckets; ++i) {
+  for (std::size_t i = lowest_; i < end_; ++i) {
     seen += static_cast<std::int64_t>(counts_[i]);
     if (seen < wanted) continue;
     // The middle of the bucket, but never above what was really seen.
@@ -86,7 +107,7 @@ std::int64_t Histogram::count_above(std::int64_t us) const {
   if (us < 0) return count_;
   std::int64_t above = overflow_;
   if (us >= kLimitUs) return above;
-  for (std::size_t i = bucket(us) + 1; i < kBuckets; ++i) {
+  for (std::size_t i = std::max(lowest_, bucket(us) + 1); i < end_; ++i) {
     above += static_cast<std::int64_t>(counts_[i]);
   }
   return above;

@@ -1,4 +1,5 @@
-// Owns the order of life: pool, then connector, then reactor; each outlives the next.
+// Owns the order of life: pool, then windows, then connectors, then reactors; each outlives the
+// next.
 #include "loadgen/drive/load.h"
 
 #include <fmt/chrono.h>
@@ -11,6 +12,7 @@
 
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/verdict.h"
+#include "loadgen/report/window_file.h"
 #include "pool/pool.h"
 
 namespace pantryd::loadgen {
@@ -28,6 +30,9 @@ void check(const LoadOptions& options) {
   const auto refuse = [](const std::string& what, const std::string& hint = {}) {
     throw Error(ExitCode::usage, what, hint);
   };
+  if (options.plan.lines.size() > 0 && options.plan.arrivals() <= 0) {
+    refuse("the rate is 0 all the time");
+  }
   if (options.rate_per_s && !(*options.rate_per_s >= 0.01 && *options.rate_per_s <= 1e6)) {
     refuse("the rate must be from 0.01 to 1000000 operations a second");
   }
@@ -38,6 +43,11 @@ void check(const LoadOptions& options) {
     refuse(
         fmt::format("{} users cannot keep {} connections busy", options.users, options.connections),
         "Give at least as many users as connections.");
+  }
+  if (options.threads < 1 || options.threads > 64) refuse("the threads must be from 1 to 64");
+  if (options.threads > options.connections) {
+    refuse(
+        fmt::format("{} threads need at least {} connections", options.threads, options.threads));
   }
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
@@ -65,6 +75,27 @@ PoolSettings pool_settings(const LoadOptions& options) {
   return settings;
 }
 
+/// Throws when max_connections leaves too little, and no pooler stands between that would share out
+/// what there is. A server that fills up afterwards is the pool's error.
+void check_room(pg::Connection& connection, std::int64_t wanted) {
+  const auto row = connection.exec(
+      "SELECT pg_backend_pid(), current_setting('max_connections')::int8,"
+      " CASE WHEN current_setting('is_superuser') = 'on' THEN 0"
+      " ELSE current_setting('superuser_reserved_connections')::int8 END,"
+      " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1",
+      Deadline::in(kStatementLimit));
+  const auto max = row.i64(0, 1);
+  const auto reserved = row.i64(0, 2);
+  const auto used = row.i64(0, 3);
+  const bool direct = row.i64(0, 0) == connection.backend_pid();
+  if (!direct || wanted <= max - reserved - used) return;
+  throw Error(ExitCode::failed,
+              fmt::format("the server has no room for {} connections: max_connections is {}, {} "
+                          "are kept for superusers, {} are in use",
+                          wanted, max, reserved, used),
+              "Use fewer --connections, or raise max_connections.");
+}
+
 void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
   const auto deadline = Deadline::in(kStatementLimit);
@@ -77,6 +108,7 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   for (int i = 0; i < rows.rows(); ++i) {
     result.server_settings.emplace_back(rows.text(i, 0), rows.text(i, 1));
   }
+  check_room(*lease, result.options.connections);
   if (!result.options.workload.needs_dataset()) return;
   const auto ledger = read_ledger(*lease, deadline);
   if (!ledger || !ledger->complete) {
@@ -88,10 +120,27 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   result.dataset = ledger->shape;
 }
 
-ReactorOptions reactor_options(const LoadOptions& options) {
+/// The plan with the warm-up before it; empty for a closed loop.
+RatePlan with_warmup(const LoadOptions& options) {
+  RatePlan out;
+  if (!options.plan.empty()) {
+    const double first = options.plan.lines.front().from_per_s;
+    out.lines.push_back({options.warmup, first, first});
+    out.lines.insert(out.lines.end(), options.plan.lines.begin(), options.plan.lines.end());
+  } else if (options.rate_per_s) {
+    const double rate = *options.rate_per_s;
+    out.lines.push_back({options.warmup + options.duration, rate, rate});
+  }
+  return out;
+}
+
+ReactorOptions reactor_options(const LoadOptions& options, std::int64_t part) {
   ReactorOptions out;
-  out.rate_per_s = options.rate_per_s;
-  out.users = options.users;
+  out.plan = with_warmup(options);
+  out.arrivals = options.arrivals;
+  out.part = static_cast<std::uint32_t>(part);
+  out.parts = static_cast<std::uint32_t>(options.threads);
+  out.users = options.users / options.threads + (part < options.users % options.threads ? 1 : 0);
   out.pipelined = options.mode == Mode::pipelined;
   out.seed = options.seed;
   out.warmup = options.warmup;
@@ -102,35 +151,77 @@ ReactorOptions reactor_options(const LoadOptions& options) {
   return out;
 }
 
-/// Runs the reactor on a thread of its own and shows progress meanwhile.
-void drive(Reactor& reactor, const ProgressFn& progress) {
-  std::atomic<bool> done{false};
+/// A reactor and what it needs for itself.
+struct Engine {
+  std::unique_ptr<Connector> connector;
+  std::unique_ptr<Reactor> reactor;
   std::exception_ptr failure;
-  std::thread thread([&] {
-    try {
-      reactor.run();
-    } catch (...) {
-      failure = std::current_exception();
-    }
-    done = true;
-  });
+};
+
+std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSource& values,
+                          WindowCollector& windows, const StopFlag* stop) {
+  const auto& workload = options.workload;
+  std::vector<Engine> engines(static_cast<std::size_t>(options.threads));
+  for (auto& each : engines) {
+    each.connector = std::make_unique<Connector>(pool, workload, options.mode == Mode::pipelined);
+  }
+  auto all = engines[0].connector->open(static_cast<int>(options.connections), stop);
+  std::vector<std::vector<std::unique_ptr<Session>>> shares(engines.size());
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    shares[i % shares.size()].push_back(std::move(all[i]));
+  }
+  const auto start = SteadyClock::now();
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    auto settings = reactor_options(options, static_cast<std::int64_t>(i));
+    settings.start = start;
+    engines[i].reactor =
+        std::make_unique<Reactor>(workload, values, *engines[i].connector, std::move(shares[i]),
+                                  std::move(settings), windows, stop);
+  }
+  return engines;
+}
+
+/// Runs each reactor on a thread of its own and shows progress meanwhile.
+void drive(std::vector<Engine>& engines, const WindowCollector& windows,
+           const ProgressFn& progress) {
+  std::atomic<std::size_t> running{engines.size()};
+  std::vector<std::thread> threads;
+  for (auto& engine : engines) {
+    threads.emplace_back([&engine, &running] {
+      try {
+        engine.reactor->run();
+      } catch (...) {
+        engine.failure = std::current_exception();
+      }
+      --running;
+    });
+  }
   auto shown_second = INT64_MIN;
-  while (!done.load()) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  while (running.load() > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
     if (!progress) continue;
-    const auto live = reactor.live();
+    const auto live = windows.live();
     if (live.second == shown_second || (live.offered == 0 && live.connections == 0)) continue;
     shown_second = live.second;
     progress(live);
   }
-  thread.join();
-  if (failure) std::rethrow_exception(failure);
+  for (auto& thread : threads) thread.join();
+  for (const auto& engine : engines) {
+    if (engine.failure) std::rethrow_exception(engine.failure);
+  }
 }
 
-void collect(LoadResult& result, Reactor& reactor) {
-  result.totals = std::move(reactor.totals());
-  result.stopped = reactor.was_stopped();
-  result.priority_raised = reactor.priority_raised();
+void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& windows) {
+  result.totals = std::move(engines[0].reactor->totals());
+  result.priority_raised = true;
+  for (std::size_t i = 0; i < engines.size(); ++i) {
+    auto& reactor = *engines[i].reactor;
+    if (i > 0) result.totals.merge(reactor.totals());
+    result.stopped = result.stopped || reactor.was_stopped();
+    result.priority_raised = result.priority_raised && reactor.priority_raised();
+  }
+  windows.finish();
+  result.totals.windows = windows.take_windows();
   for (std::size_t i = 0; i < result.totals.operations.size(); ++i) {
     OperationResult operation;
     operation.name = result.options.workload.operations[i].name;
@@ -141,6 +232,16 @@ void collect(LoadResult& result, Reactor& reactor) {
   result.totals.operations.clear();
 }
 
+/// What follows from what was asked for.
+LoadOptions completed(LoadOptions options) {
+  if (options.users == 0) options.users = options.connections;
+  if (!options.plan.empty()) {
+    options.duration = std::chrono::duration_cast<std::chrono::milliseconds>(options.plan.length());
+    options.rate_per_s = options.plan.mean_per_s();
+  }
+  return options;
+}
+
 }  // namespace
 
 std::string_view to_string(Mode mode) {
@@ -149,13 +250,13 @@ std::string_view to_string(Mode mode) {
 
 LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
                     const ProgressFn& progress, const StopFlag* stop) {
-  check(options);
   LoadResult result;
-  result.options = options;
-  if (result.options.users == 0) result.options.users = options.connections;
+  result.options = completed(options);
+  check(result.options);
   result.target = where.display();
   const auto wall = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   result.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", wall);
+  WindowFile file(result.options);
 
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
@@ -164,13 +265,14 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
   const ValueSource values(result.options.workload, result.dataset, nonce);
-  Connector connector(pool, result.options.workload, options.mode == Mode::pipelined);
-  auto sessions = connector.open(static_cast<int>(options.connections), stop);
-  Reactor reactor(result.options.workload, values, connector, std::move(sessions),
-                  reactor_options(result.options), stop);
+  WindowCollector windows(static_cast<std::size_t>(options.threads),
+                          result.options.workload.operations.size(),
+                          [&file](const WindowPart& second) { file.write(second); });
+  auto engines = build(pool, result.options, values, windows, stop);
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
-  drive(reactor, progress);
-  collect(result, reactor);
+  drive(engines, windows, progress);
+  collect(result, engines, windows);
+  result.windows_error = file.close();
   judge(result);
   return result;
 }

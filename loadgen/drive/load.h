@@ -11,6 +11,7 @@
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/drive/reactor.h"
 #include "loadgen/drive/totals.h"
+#include "loadgen/drive/windows.h"
 #include "loadgen/workload/plan.h"
 #include "pg/conninfo.h"
 #include "pool/pool.h"
@@ -25,6 +26,12 @@ struct LoadOptions {
   std::optional<double> rate_per_s;  ///< none: `--rate max`, a closed loop over the users
   std::int64_t users = 0;            ///< 0: as many as connections; never fewer than those
   std::int64_t connections = 10;     ///< 1 to 1000
+  std::int64_t threads = 1;          ///< reactors that share them; 1 to 64
+  Arrivals arrivals = Arrivals::poisson;
+  /// How the rate moves in the measured part. When it is not empty, run_load() sets the duration to
+  /// its length and the rate to its mean, and warms up at its first rate.
+  RatePlan plan;
+  std::string windows_file;  ///< JSON lines of the seconds (loadgen/report/window_file.h); or empty
   /// Times of the pool; its sizes are `connections`, and nothing ages while a run lasts.
   std::optional<PoolSettings> pool;
   std::chrono::milliseconds duration{30'000};
@@ -62,7 +69,8 @@ struct LoadResult {
   RunTotals totals;      ///< its operations are moved into `operations`
   bool stopped = false;  ///< ended early by a person
   bool priority_raised = false;
-  double setup_s = 0;  ///< connecting and preparing
+  double setup_s = 0;         ///< connecting and preparing
+  std::string windows_error;  ///< why the file of the windows is not whole; or empty
   Verdict verdict = Verdict::inconclusive;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence
 

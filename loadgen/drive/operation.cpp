@@ -30,9 +30,13 @@ void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
     auto& operation = totals_.operations[arrival.operation];
     operation.wait.record((at - arrival.intended_ns) / 1000);
   }
-  values_.draw(workload_.operations[arrival.operation], mix64(options_.seed, arrival.number, 4U),
-               self.values);
+  draw(self);
   send_next(slot);
+}
+
+void Reactor::draw(Slot& slot) {
+  values_.draw(workload_.operations[slot.arrival.operation],
+               mix64(options_.seed, slot.arrival.number, 4U), slot.values);
 }
 
 /// Sends the next batch, or ends the operation when no step is left.
@@ -46,9 +50,9 @@ void Reactor::send_next(int slot) {
       const bool full = options_.pipelined ? step.starts_batch : true;
       if (!self.batch.empty() && full) break;
       if (!ValueSource::holds(step.when, self.values)) continue;
-      pg::Params params;
-      for (const auto id : step.params) params.add(self.values[static_cast<std::size_t>(id)]);
-      self.session->add(statement_name(step.statement), params);
+      binding_.bind(step.params, self.session->types_of(step.statement), self.values);
+      self.session->add(statement_names_[static_cast<std::size_t>(step.statement)].c_str(),
+                        binding_);
       self.batch.push_back(self.next_step);
     }
     if (self.batch.empty()) return finish_ok(slot);
@@ -139,7 +143,7 @@ bool Reactor::accept(Slot& slot) {
     const auto& step = steps[slot.batch[i]];
     const auto& reply = slot.replies[i];
     if (step.expect_rows) {
-      const auto rows = reply.columns() > 0 ? reply.rows() : reply.affected();
+      const auto rows = reply.rows();
       if (rows < step.expect_rows->first || rows > step.expect_rows->second) {
         slot.error_code = "rows";
         slot.error_message = "a statement touched " + std::to_string(rows) +
@@ -147,10 +151,15 @@ bool Reactor::accept(Slot& slot) {
         return false;
       }
     }
-    for (const auto& capture : step.captures) {
-      auto& value = slot.values[static_cast<std::size_t>(capture.variable)];
-      const int column = reply.column(capture.column);
-      value = column >= 0 && reply.rows() > 0 ? reply.maybe_text(0, column) : std::nullopt;
+    auto& hints = column_hints_[slot.arrival.operation][slot.batch[i]];
+    for (std::size_t k = 0; k < step.captures.size(); ++k) {
+      const auto& capture = step.captures[k];
+      const char* text = reply.first(capture.column, hints[k]);
+      if (text != nullptr) {
+        slot.values.set_text(capture.variable, text);
+      } else {
+        slot.values.set_null(capture.variable);
+      }
     }
   }
   return true;
@@ -165,8 +174,7 @@ void Reactor::finish_failed(int slot) {
     self.state = Slot::State::running;
     self.next_step = 0;
     self.error_code.clear();
-    values_.draw(workload_.operations[self.arrival.operation],
-                 mix64(options_.seed, self.arrival.number, 4U), self.values);
+    draw(self);
     return send_next(slot);
   }
   if (self.plan_is_stale) {
@@ -188,12 +196,13 @@ void Reactor::finish_failed(int slot) {
   }
   count_error(self);
   --running_;
-  release(slot);
-  operation_over();
+  const auto at = now();
+  release(slot, at);
+  operation_over(at);
 }
 
 void Reactor::count_error(Slot& slot) {
-  ++window_.errors;
+  ++window_->operations[slot.arrival.operation].errors;
   if (measuring_) ++totals_.client.operations;
   if (!measured(slot.arrival)) {
     ++totals_.warmup_operations;
@@ -207,8 +216,9 @@ void Reactor::finish_ok(int slot) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
   const auto at = now();
   const auto response_us = (at - self.arrival.intended_ns) / 1000;
-  ++window_.completed;
-  window_response_.record(response_us);
+  auto& seen = window_->operations[self.arrival.operation];
+  ++seen.completed;
+  seen.response.record(response_us);
   if (measuring_) ++totals_.client.operations;
   if (measured(self.arrival)) {
     auto& operation = totals_.operations[self.arrival.operation];
@@ -225,14 +235,14 @@ void Reactor::finish_ok(int slot) {
     outages_.succeeded(static_cast<double>(at - measure_from_) * kNsToS);
   }
   --running_;
-  release(slot);
-  operation_over();
+  release(slot, at);
+  operation_over(at);
 }
 
-void Reactor::release(int slot) {
+void Reactor::release(int slot, Nanos at) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
   self.state = Slot::State::idle;
-  self.idle_since = now();
+  self.idle_since = at;
   self.replies.clear();
   idle_.push_back(slot);
 }
@@ -257,7 +267,7 @@ void Reactor::lose(int slot, std::string code, const std::string& message) {
   self.replies.clear();
   unwatch(self);
   connector_.replace(slot, std::move(self.session), false);
-  if (had_operation) operation_over();
+  if (had_operation) operation_over(now());
 }
 
 void Reactor::time_out(int slot) {
@@ -269,7 +279,7 @@ void Reactor::time_out(int slot) {
   self.state = Slot::State::away;
   unwatch(self);
   connector_.replace(slot, std::move(self.session), true);
-  operation_over();
+  operation_over(now());
 }
 
 }  // namespace pantryd::loadgen

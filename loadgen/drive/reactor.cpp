@@ -11,7 +11,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdio>
+#include <ctime>
 
 #include "base/file.h"
 
@@ -25,7 +27,6 @@ constexpr int kEvents = 256;
 constexpr std::uint64_t kTimerTag = ~0ULL;
 constexpr std::uint64_t kConnectorTag = ~0ULL - 1;
 constexpr std::uint64_t kStopTag = ~0ULL - 2;
-constexpr std::size_t kWindowsMax = 7 * 86'400;
 
 double thread_cpu_s() {
   rusage usage{};
@@ -77,17 +78,22 @@ void add_to_epoll(int epoll_fd, int fd, std::uint64_t tag) {
 
 Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector& connector,
                  std::vector<std::unique_ptr<Session>> sessions, ReactorOptions options,
-                 const StopFlag* stop)
+                 WindowCollector& windows, const StopFlag* stop)
     : workload_(workload),
       values_(values),
       connector_(connector),
-      options_(options),
+      options_(std::move(options)),
+      windows_(windows),
       stop_(stop),
-      mix_(weights_of(workload)),
-      closed_choices_(mix64(options.seed, 3U)),
-      slots_(sessions.size()) {
-  if (options_.rate_per_s) {
-    schedule_.emplace(*options_.rate_per_s, options_.seed, Mix(weights_of(workload)));
+      slots_(sessions.size()),
+      window_(windows.take()) {
+  const Mix mix(weights_of(workload));
+  if (options_.plan.empty()) {
+    users_.emplace(options_.users, workload.users, options_.seed, mix, options_.part,
+                   options_.parts);
+  } else {
+    schedule_.emplace(options_.plan, options_.arrivals, options_.seed, mix, options_.part,
+                      options_.parts);
   }
   epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
   timer_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
@@ -95,7 +101,14 @@ Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector&
   add_to_epoll(epoll_fd_, timer_fd_, kTimerTag);
   add_to_epoll(epoll_fd_, connector_.fd(), kConnectorTag);
   if (stop_ != nullptr) add_to_epoll(epoll_fd_, stop_->fd(), kStopTag);
+  for (std::size_t i = 0; i < workload.statements.size(); ++i) {
+    statement_names_.push_back(statement_name(static_cast<int>(i)));
+  }
   totals_.operations.resize(workload.operations.size());
+  for (const auto& operation : workload.operations) {
+    auto& steps = column_hints_.emplace_back();
+    for (const auto& step : operation.steps) steps.emplace_back(step.captures.size(), 0);
+  }
   for (std::size_t i = 0; i < sessions.size(); ++i) {
     slots_[i].session = std::move(sessions[i]);
     slots_[i].state = Slot::State::idle;
@@ -110,7 +123,8 @@ Reactor::~Reactor() {
 }
 
 Reactor::Nanos Reactor::now() const {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - options_.start)
+      .count();
 }
 
 bool Reactor::measured(const Arrival& arrival) const {
@@ -119,31 +133,28 @@ bool Reactor::measured(const Arrival& arrival) const {
 
 void Reactor::run() {
   if (options_.raise_priority) priority_raised_ = raise_priority(schedule_.has_value());
-  start_ = SteadyClock::now();
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();
-  window_.second = -(measure_from_ + kSecond - 1) / kSecond;
-  if (!schedule_) {
-    for (std::int64_t i = 0; i < options_.users; ++i) operation_over();
-  }
+  window_->second = -(measure_from_ + kSecond - 1) / kSecond;
   std::array<epoll_event, kEvents> events{};
   for (auto at = now(); !over(at); at = now()) {
     update_phase(at);
-    take_connections();
-    take_arrivals(at);
-    dispatch(at);
     tick(at);
-    const auto worked_us = (now() - at) / 1000;
+    take_arrivals(at);
+    dispatch();
+    const auto before_wait = now();
+    const auto worked_us = (before_wait - at) / 1000;
     if (measuring_ && worked_us > kStallUs) {
       ++totals_.client.stalls;
       totals_.client.longest_stall_us = std::max(totals_.client.longest_stall_us, worked_us);
     }
-    arm_timer(at);
-    const int count = ::epoll_wait(epoll_fd_, events.data(), kEvents, 200);
+    const int count = wait(wake_at(before_wait), events.data(), kEvents);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 < slots_.size()) {
         handle_event(static_cast<int>(event.data.u64), event.events);
+      } else if (event.data.u64 == kConnectorTag) {
+        take_connections();
       } else if (event.data.u64 == kTimerTag) {
         std::uint64_t expirations = 0;
         (void)!::read(timer_fd_, &expirations, sizeof expirations);
@@ -152,6 +163,37 @@ void Reactor::run() {
     }
   }
   end_of_run();
+}
+
+/// The next moment at which something is to be done, whatever the connections do.
+Reactor::Nanos Reactor::wake_at(Nanos at) const {
+  Nanos wake = next_tick_;
+  const auto next = schedule_ ? schedule_->peek().intended_ns : users_->next_ns();
+  if (next < arrivals_end_) wake = std::min(wake, next);
+  if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
+  return std::max(wake, at);
+}
+
+int Reactor::wait(Nanos until, epoll_event* events, int count) {
+  if (exact_wait_) {
+    const auto left = std::max<Nanos>(0, until - now());
+    const timespec time{left / kSecond, left % kSecond};
+    const int found = ::epoll_pwait2(epoll_fd_, events, count, &time, nullptr);
+    if (found >= 0 || errno != ENOSYS) return found;
+    exact_wait_ = false;  // Linux before 5.11
+  }
+  if (until != timer_armed_for_) {
+    timer_armed_for_ = until;
+    const auto when =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(options_.start.time_since_epoch())
+            .count() +
+        until;
+    itimerspec spec{};
+    spec.it_value.tv_sec = when / kSecond;
+    spec.it_value.tv_nsec = when % kSecond;
+    ::timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &spec, nullptr);
+  }
+  return ::epoll_wait(epoll_fd_, events, count, 200);
 }
 
 bool Reactor::over(Nanos at) const {
@@ -164,9 +206,9 @@ bool Reactor::over(Nanos at) const {
 }
 
 void Reactor::update_phase(Nanos at) {
-  if (!was_stopped_ && stop_ != nullptr && stop_->requested() && at < arrivals_end_) {
+  if (!was_stopped_ && stop_ != nullptr && stop_->requested()) {
     was_stopped_ = true;
-    arrivals_end_ = at;
+    arrivals_end_ = std::min(arrivals_end_, at);
     measure_from_ = std::min(measure_from_, at);
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, stop_->fd(), nullptr);
   }
@@ -179,14 +221,20 @@ void Reactor::update_phase(Nanos at) {
     measuring_ = false;
     measured_done_ = true;
     totals_.client.cpu_s = thread_cpu_s() - cpu_at_start_s_;
+    totals_.client.busiest_cpu_s = totals_.client.cpu_s;
     totals_.client.cpu_wait_s = thread_cpu_wait_s() - cpu_wait_at_start_s_;
     totals_.client.measured_s = static_cast<double>(arrivals_end_ - measure_from_) * 1e-9;
   }
 }
 
 void Reactor::take_arrivals(Nanos at) {
-  if (!schedule_) return;
-  while (schedule_->peek().intended_ns <= at && schedule_->peek().intended_ns < arrivals_end_) {
+  const auto due = std::min(at, arrivals_end_ - 1);
+  if (users_) {
+    // What is taken here goes on only after a turn of the loop, so this ends.
+    while (users_->next_ns() <= due) enqueue(users_->take());
+    return;
+  }
+  while (schedule_->peek().intended_ns <= due) {
     enqueue(schedule_->peek());
     schedule_->pop();
   }
@@ -195,7 +243,7 @@ void Reactor::take_arrivals(Nanos at) {
 void Reactor::enqueue(const Arrival& arrival) {
   const bool counts = measured(arrival);
   auto& operation = totals_.operations[arrival.operation];
-  ++window_.offered;
+  ++window_->operations[arrival.operation].offered;
   if (counts) ++operation.offered;
   const auto in_use = running_ + static_cast<std::int64_t>(queue_.size());
   if (in_use >= options_.users) ++totals_.found_users_busy;
@@ -211,26 +259,20 @@ void Reactor::enqueue(const Arrival& arrival) {
   totals_.users_peak = std::max(totals_.users_peak, std::min(in_use + 1, options_.users));
 }
 
-void Reactor::operation_over() {
-  if (schedule_) return;
-  const auto at = now();
-  if (at >= arrivals_end_) return;
-  Arrival arrival;
-  arrival.intended_ns = at;
-  arrival.operation = mix_.draw(closed_choices_);
-  arrival.number = closed_number_++;
-  enqueue(arrival);
+void Reactor::operation_over(Nanos at) {
+  if (users_) users_->think(at);
 }
 
-void Reactor::dispatch(Nanos at) {
+void Reactor::dispatch() {
   while (!queue_.empty() && !idle_.empty()) {
     const auto arrival = queue_.front();
     queue_.pop_front();
     // Only what waited for nothing but us is our lag; waiting for a connection is not.
     const bool was_free =
         slots_[static_cast<std::size_t>(idle_.front())].idle_since <= arrival.intended_ns;
+    const auto at = now();
     if (schedule_ && was_free && measured(arrival)) {
-      totals_.client.start_lag.record((now() - arrival.intended_ns) / 1000);
+      totals_.client.start_lag.record((at - arrival.intended_ns) / 1000);
     }
     const int slot = idle_.back();
     idle_.pop_back();
@@ -240,11 +282,13 @@ void Reactor::dispatch(Nanos at) {
 }
 
 void Reactor::tick(Nanos at) {
+  if (at < next_tick_) return;
   const auto second = (at - measure_from_ >= 0) ? (at - measure_from_) / kSecond
                                                 : -((measure_from_ - at + kSecond - 1) / kSecond);
-  if (second > window_.second) {
-    roll_window(at);
-    window_.second = second;
+  next_tick_ = std::min(at + kTick, measure_from_ + (second + 1) * kSecond);
+  if (second > window_->second) {
+    roll_window();
+    window_->second = second;
   }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const auto state = slots_[i].state;
@@ -253,24 +297,11 @@ void Reactor::tick(Nanos at) {
   }
 }
 
-void Reactor::roll_window(Nanos) {
-  window_.p99_us = window_response_.quantile_us(0.99);
-  window_.queued = static_cast<std::int64_t>(queue_.size());
-  if (totals_.windows.size() < kWindowsMax) totals_.windows.push_back(window_);
-  {
-    const std::lock_guard lock(live_mutex_);
-    live_ = {window_.second,    window_.offered,
-             window_.completed, window_.errors,
-             window_.p99_us,    window_.queued,
-             running_,          static_cast<std::int64_t>(slots_.size()) - outages_.away()};
-  }
-  window_ = {};
-  window_response_.clear();
-}
-
-LiveState Reactor::live() const {
-  const std::lock_guard lock(live_mutex_);
-  return live_;
+void Reactor::roll_window() {
+  window_->queued = static_cast<std::int64_t>(queue_.size());
+  window_->running = running_;
+  window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
+  (void)windows_.hand_over(window_);  // else it goes on as the second that begins now
 }
 
 void Reactor::handle_event(int slot, unsigned events) {
@@ -299,25 +330,8 @@ void Reactor::take_connections() {
       continue;
     }
     outages_.reconnected();
-    release(ready.slot);
+    release(ready.slot, now());
   }
-}
-
-void Reactor::arm_timer(Nanos at) {
-  Nanos wake = at - at % kTick + kTick;
-  if (schedule_ && schedule_->peek().intended_ns < arrivals_end_) {
-    wake = std::min(wake, schedule_->peek().intended_ns);
-  }
-  if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
-  if (wake == timer_armed_for_) return;
-  timer_armed_for_ = wake;
-  const auto when =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch()).count() +
-      wake;
-  itimerspec spec{};
-  spec.it_value.tv_sec = when / kSecond;
-  spec.it_value.tv_nsec = when % kSecond;
-  ::timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &spec, nullptr);
 }
 
 void Reactor::end_of_run() {
@@ -335,14 +349,16 @@ void Reactor::end_of_run() {
     connector_.replace(static_cast<int>(i), std::move(slot.session), true);
     slot.state = Slot::State::away;
   }
-  for (const auto& arrival : queue_) {
+  for (std::size_t i = 0; i < queue_.size(); ++i) {
+    const auto& arrival = queue_.at(i);
     if (!measured(arrival)) continue;
     auto& operation = totals_.operations[arrival.operation];
     ++operation.not_started;
     operation.response.record((at - arrival.intended_ns) / 1000);
   }
   queue_.clear();
-  roll_window(at);
+  window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
+  windows_.hand_over_last(std::move(window_));
   totals_.outages = outages_.take();
 }
 

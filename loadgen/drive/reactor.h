@@ -1,21 +1,23 @@
 // One thread that drives a share of the load: one epoll descriptor, one queue of due operations,
-// one set of connections. Several reactors, each with rate/W and its own seed, are one Poisson
-// stream again, and their totals add up.
+// one set of connections. Several reactors share the arrivals by lot, and their totals add up.
 #pragma once
 
-#include <atomic>
 #include <chrono>
-#include <deque>
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "loadgen/drive/arrival_queue.h"
 #include "loadgen/drive/connector.h"
 #include "loadgen/drive/outages.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/drive/totals.h"
+#include "loadgen/drive/users.h"
+#include "loadgen/drive/windows.h"
 #include "loadgen/workload/values.h"
+
+struct epoll_event;
 
 namespace pantryd::loadgen {
 
@@ -23,10 +25,14 @@ namespace pantryd::loadgen {
 inline constexpr std::size_t kBacklogMax = 100'000;
 
 struct ReactorOptions {
-  std::optional<double> rate_per_s;  ///< none: closed loop, `users` operations at all times
-  std::int64_t users = 1;
+  RatePlan plan;  ///< with the warm-up; empty: closed loop, `users` operations at all times
+  Arrivals arrivals = Arrivals::poisson;
+  std::int64_t users = 1;   ///< of this reactor
+  std::uint32_t part = 0;   ///< it is this one
+  std::uint32_t parts = 1;  ///< of so many
   bool pipelined = false;
   std::uint64_t seed = 1;
+  SteadyClock::time_point start;  ///< the same for all parts; may be past
   std::chrono::nanoseconds warmup{0};
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds statement_limit{0};
@@ -34,20 +40,12 @@ struct ReactorOptions {
   bool raise_priority = true;
 };
 
-/// What the person sees while it runs.
-struct LiveState {
-  std::int64_t second = 0;                              ///< of the measured part; negative: warm-up
-  std::int64_t offered = 0, completed = 0, errors = 0;  ///< in the last whole second
-  std::int64_t p99_us = 0;
-  std::int64_t queued = 0, running = 0, connections = 0;
-};
-
 class Reactor {
  public:
   /// All references must outlive it. `sessions` are ready to use.
   Reactor(const Workload& workload, const ValueSource& values, Connector& connector,
           std::vector<std::unique_ptr<Session>> sessions, ReactorOptions options,
-          const StopFlag* stop);
+          WindowCollector& windows, const StopFlag* stop);
   ~Reactor();
 
   /// The whole run: warm-up, measured part, drain. Returns early after a stop.
@@ -55,7 +53,6 @@ class Reactor {
   [[nodiscard]] RunTotals& totals() { return totals_; }
   [[nodiscard]] bool was_stopped() const { return was_stopped_; }
   [[nodiscard]] bool priority_raised() const { return priority_raised_; }
-  [[nodiscard]] LiveState live() const;  ///< thread-safe
 
  private:
   using Nanos = std::int64_t;  ///< since the start of the run
@@ -73,7 +70,7 @@ class Reactor {
     Values values;
     std::size_t next_step = 0;
     std::vector<std::size_t> batch;  ///< steps that were sent together
-    std::vector<pg::Result> replies;
+    std::vector<Reply> replies;
     int attempt = 0;
     std::string error_code, error_message;
     bool plan_is_stale = false;
@@ -83,19 +80,22 @@ class Reactor {
   [[nodiscard]] Nanos now() const;
   void take_arrivals(Nanos at);
   void enqueue(const Arrival& arrival);
-  void dispatch(Nanos at);
+  void dispatch();
   void tick(Nanos at);
-  void roll_window(Nanos at);
+  void roll_window();
+  void count_window(std::int64_t second);
   void update_phase(Nanos at);
   void handle_event(int slot, unsigned events);
   void take_connections();
-  void arm_timer(Nanos at);
+  [[nodiscard]] Nanos wake_at(Nanos at) const;
+  [[nodiscard]] int wait(Nanos until, epoll_event* events, int count);
   void end_of_run();
   [[nodiscard]] bool over(Nanos at) const;
   [[nodiscard]] bool measured(const Arrival& arrival) const;
 
   // operation.cpp: what happens to one operation on one connection
   void start(int slot, const Arrival& arrival, Nanos at);
+  void draw(Slot& slot);
   void send_next(int slot);
   void send(int slot);
   void on_readable(int slot);
@@ -103,28 +103,28 @@ class Reactor {
   [[nodiscard]] bool accept(Slot& slot);
   void finish_failed(int slot);
   void finish_ok(int slot);
-  void release(int slot);
+  void release(int slot, Nanos at);
   void lose(int slot, std::string code, const std::string& message);
   void time_out(int slot);
   void watch(int slot, bool writing, bool add);
   void unwatch(Slot& slot) const;
   void count_error(Slot& slot);
-  void operation_over();
+  void operation_over(Nanos at);
 
   const Workload& workload_;
   const ValueSource& values_;
   Connector& connector_;
   const ReactorOptions options_;
+  WindowCollector& windows_;
   const StopFlag* stop_;
-  std::optional<PoissonSchedule> schedule_;  ///< open loop
-  Mix mix_;
-  Random closed_choices_;  ///< closed loop
-  std::uint64_t closed_number_ = 0;
+  std::optional<Schedule> schedule_;  ///< open loop
+  std::optional<ClosedUsers> users_;  ///< closed loop
 
-  SteadyClock::time_point start_;
   Nanos measure_from_ = 0;
   Nanos arrivals_end_ = 0;
+  Nanos next_tick_ = 0;
   Nanos timer_armed_for_ = -1;
+  bool exact_wait_ = true;  ///< the kernel waits to the nanosecond; else timer_fd_ wakes us
   bool measuring_ = false;
   bool measured_done_ = false;
   bool was_stopped_ = false;
@@ -136,14 +136,15 @@ class Reactor {
   int timer_fd_ = -1;
   std::vector<Slot> slots_;
   std::vector<int> idle_;  ///< the longest idle first; taken from the back
-  std::deque<Arrival> queue_;
+  ArrivalQueue queue_;
   std::int64_t running_ = 0;
-  Window window_;
-  Histogram window_response_;
+  Binding binding_;
+  std::vector<std::string> statement_names_;
+  /// Where each captured column was last, by operation, step and capture.
+  std::vector<std::vector<std::vector<int>>> column_hints_;
+  std::unique_ptr<WindowPart> window_;
   OutageLog outages_;
   RunTotals totals_;
-  mutable std::mutex live_mutex_;
-  LiveState live_;
 };
 
 }  // namespace pantryd::loadgen

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "loadgen/dataset/random.h"
+#include "loadgen/workload/rate_plan.h"
 
 namespace pantryd::loadgen {
 
@@ -26,17 +28,37 @@ class Mix {
   std::vector<double> cumulative_;  ///< ends in 1
 };
 
-/// A Poisson stream: exponential gaps around 1/rate. `rate_per_s` > 0.
-class PoissonSchedule {
+enum class Arrivals {
+  poisson,  ///< as many independent people arrive
+  fixed,    ///< a grid: less noise between two runs, but no bursts
+};
+[[nodiscard]] std::string_view to_string(Arrivals arrivals);
+
+/// The arrivals of a plan, by inversion of its expected number: exact for ramps as well, and the
+/// same however many reactors share them. Reactor `part` of `parts` takes those that are its own,
+/// drawn by lot, so that its share of a Poisson stream is a Poisson stream.
+class Schedule {
  public:
-  PoissonSchedule(double rate_per_s, std::uint64_t seed, Mix mix);
-  /// The next arrival, which stays the same until pop().
+  Schedule(RatePlan plan, Arrivals arrivals, std::uint64_t seed, Mix mix, std::uint32_t part = 0,
+           std::uint32_t parts = 1);
+  /// The next arrival, which stays the same until pop(). After the last: at the end of time.
   [[nodiscard]] const Arrival& peek() const { return next_; }
+  [[nodiscard]] bool done() const { return line_ == plan_.lines.size(); }
   void pop();
 
  private:
-  double mean_gap_ns_;
-  double at_ns_ = 0;
+  void advance();
+  [[nodiscard]] bool is_ours() const;
+
+  RatePlan plan_;
+  Arrivals arrivals_;
+  std::uint64_t seed_;
+  std::uint32_t part_, parts_;
+  std::size_t line_ = 0;
+  std::int64_t line_start_ns_ = 0;
+  double line_arrivals_ = 0;  ///< expected in the line
+  double expected_ = 0;       ///< of them, up to the next arrival
+  std::uint64_t drawn_ = 0;
   Random gaps_;
   Random choices_;
   Mix mix_;

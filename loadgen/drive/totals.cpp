@@ -2,11 +2,33 @@
 #include "loadgen/drive/totals.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace pantryd::loadgen {
 namespace {
 
 constexpr std::size_t kCodesMax = 100;
+
+/// What two reactors saw at the same time is one outage of the server.
+void merge_outages(const std::vector<Outage>& from, std::vector<Outage>& into) {
+  into.insert(into.end(), from.begin(), from.end());
+  std::sort(into.begin(), into.end(),
+            [](const Outage& a, const Outage& b) { return a.from_s < b.from_s; });
+  std::vector<Outage> out;
+  for (auto& each : into) {
+    const bool same = !out.empty() && (!out.back().to_s || each.from_s <= *out.back().to_s);
+    if (!same) {
+      out.push_back(std::move(each));
+      continue;
+    }
+    auto& last = out.back();
+    last.to_s =
+        last.to_s && each.to_s ? std::optional(std::max(*last.to_s, *each.to_s)) : std::nullopt;
+    last.operations_failed += each.operations_failed;
+    last.connections_lost += each.connections_lost;
+  }
+  into = std::move(out);
+}
 
 }  // namespace
 
@@ -39,23 +61,10 @@ void RunTotals::merge(const RunTotals& other) {
     if (mine.count == 0) mine.first_message = entry.first_message;
     mine.count += entry.count;
   }
-  for (const auto& window : other.windows) {
-    const auto same = std::find_if(windows.begin(), windows.end(), [&](const Window& each) {
-      return each.second == window.second;
-    });
-    if (same == windows.end()) {
-      windows.push_back(window);
-      continue;
-    }
-    same->offered += window.offered;
-    same->completed += window.completed;
-    same->errors += window.errors;
-    same->queued += window.queued;
-    // A percentile cannot be added: the larger one is an upper bound.
-    same->p99_us = std::max(same->p99_us, window.p99_us);
-  }
-  outages.insert(outages.end(), other.outages.begin(), other.outages.end());
+  merge_outages(other.outages, outages);
   client.cpu_s += other.client.cpu_s;
+  client.busiest_cpu_s = std::max(client.busiest_cpu_s, other.client.busiest_cpu_s);
+  client.threads += other.client.threads;
   client.cpu_wait_s += other.client.cpu_wait_s;
   client.measured_s = std::max(client.measured_s, other.client.measured_s);
   client.operations += other.client.operations;

@@ -60,6 +60,8 @@ struct Outage {
 struct ClientTotals {
   double cpu_s = 0;             ///< of the reactor threads, in the measured part
   double cpu_wait_s = 0;        ///< ready to run, but other work had the processor
+  double busiest_cpu_s = 0;     ///< of the reactor thread that used most
+  std::int64_t threads = 1;     ///< reactor threads
   double measured_s = 0;        ///< length of the measured part
   std::int64_t operations = 0;  ///< ended in it
   Histogram start_lag;          ///< a due arrival and a free connection, until it was sent
@@ -79,6 +81,7 @@ struct RunTotals {
   std::int64_t warmup_operations = 0;
 
   void add_error(const std::string& code, const std::string& message);
+  /// But for the windows, which the WindowCollector adds up: a percentile cannot be added.
   void merge(const RunTotals& other);
 };
 

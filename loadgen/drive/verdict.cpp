@@ -51,7 +51,9 @@ std::vector<std::string> client_limits(const LoadResult& result) {
   std::vector<std::string> out;
   const auto& client = result.totals.client;
   const auto lag_us = client.start_lag.quantile_us(0.99);
-  const double share = client.measured_s > 0 ? client.cpu_s / client.measured_s : 0;
+  const double busiest =
+      std::max(client.busiest_cpu_s, client.cpu_s / static_cast<double>(client.threads));
+  const double share = client.measured_s > 0 ? busiest / client.measured_s : 0;
   if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
     out.push_back(fmt::format(
         "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % "

@@ -43,6 +43,15 @@ Json settings_json(const LoadResult& result) {
   out["rate_per_s"] = options.rate_per_s ? Json(*options.rate_per_s) : Json("max");
   out["users"] = options.users;
   out["connections"] = options.connections;
+  out["threads"] = options.threads;
+  out["arrivals"] = to_string(options.arrivals);
+  out["load"] = Json::array();  // how the rate moves; empty: it does not
+  for (const auto& line : options.plan.lines) {
+    out["load"].push_back({{"for_s", std::chrono::duration<double>(line.length).count()},
+                           {"from_per_s", line.from_per_s},
+                           {"to_per_s", line.to_per_s}});
+  }
+  out["think_s"] = std::chrono::duration<double>(options.workload.users.think).count();
   out["duration_s"] = static_cast<double>(options.duration.count()) / 1000;
   out["warmup_s"] = static_cast<double>(options.warmup.count()) / 1000;
   out["seed"] = options.seed;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kOperationsMax = 200;
 constexpr std::size_t kStepsMax = 100;
+constexpr std::int64_t kProductsMax = 1000;
 constexpr const char* kFormHint =
     "pantryd's own workload, config/workloads/grocery.yaml, shows the form.";
 
@@ -25,8 +26,10 @@ const std::map<std::string, Kind> kGenerators{
     {"choice", Kind::choice},
     {"int", Kind::integer},
     {"money", Kind::money},
+    {"exponential", Kind::exponential},
     {"uuid", Kind::uuid},
     {"product_id", Kind::product_id},
+    {"product_ids", Kind::product_ids},
     {"barcode", Kind::barcode},
     {"category", Kind::category},
     {"search_pattern", Kind::search_pattern},
@@ -50,7 +53,9 @@ class Parser {
     } catch (const YAML::Exception& error) {
       fail(error.mark, error.msg);
     }
-    need_map(root, {"version", "name", "description", "skew", "operations"}, "the workload");
+    need_map(root,
+             {"version", "name", "description", "skew", "think", "session", "load", "operations"},
+             "the workload");
     if (scalar(required(root, "version")) != "1") fail(root["version"], "version must be 1");
     workload_.name = scalar(required(root, "name"));
     workload_.source = source_;
@@ -58,7 +63,13 @@ class Parser {
     const auto list = required(root, "operations");
     if (!list.IsSequence() || list.size() == 0) fail(list, "operations must be a list, not empty");
     if (list.size() > kOperationsMax) fail(list, "too many operations");
+    if (root["think"]) workload_.users.think = duration(root["think"]);
+    if (root["session"]) session(root["session"]);
+    if (root["load"]) load(root["load"]);
     for (const auto& node : list) operation(node);
+    double sum = 0;
+    for (const auto& each : workload_.operations) sum += each.weight;
+    if (sum <= 0) fail(list, "the weights of the operations sum to nothing");
     return std::move(workload_);
   }
 
@@ -117,6 +128,39 @@ class Parser {
     return {node[0], node[1]};
   }
 
+  std::chrono::milliseconds duration(const YAML::Node& node) const {
+    const auto value = parse_duration(scalar(node));
+    if (!value || value->count() <= 0) {
+      fail(node, "a duration with its unit is wanted here, such as 50ms");
+    }
+    return *value;
+  }
+
+  void session(const YAML::Node& node) {
+    need_map(node, {"operations", "pause"}, "session");
+    workload_.users.operations = number(required(node, "operations"), 1, 1e6);
+    workload_.users.pause = duration(required(node, "pause"));
+  }
+
+  void load(const YAML::Node& node) {
+    if (!node.IsSequence() || node.size() == 0) fail(node, "load must be a list, not empty");
+    if (node.size() > kRateLinesMax) fail(node, "too many lines of load");
+    for (const auto& each : node) {
+      need_map(each, {"for", "rate", "from", "to"}, "a line of load");
+      RateLine line;
+      line.length = duration(required(each, "for"));
+      if (each["rate"]) {
+        if (each["from"] || each["to"]) fail(each, "either rate, or from and to");
+        line.from_per_s = line.to_per_s = number(each["rate"], 0, kRateMaxPerS);
+      } else {
+        line.from_per_s = number(required(each, "from"), 0, kRateMaxPerS);
+        line.to_per_s = number(required(each, "to"), 0, kRateMaxPerS);
+      }
+      workload_.load.lines.push_back(line);
+    }
+    if (workload_.load.arrivals() <= 0) fail(node, "the rate is 0 all the time");
+  }
+
   void operation(const YAML::Node& node) {
     need_map(node, {"name", "weight", "slo", "transaction", "refusals", "let", "steps"},
              "an operation");
@@ -126,7 +170,7 @@ class Parser {
     for (const auto& other : workload_.operations) {
       if (other.name == operation_.name) fail(node["name"], "this name is taken");
     }
-    operation_.weight = number(required(node, "weight"), 1e-6, 1e6);
+    operation_.weight = number(required(node, "weight"), 0, 1e6);
     if (node["slo"]) slo(node["slo"]);
     if (node["transaction"]) operation_.transaction = boolean(node["transaction"]);
     if (node["refusals"]) refusals(node["refusals"]);
@@ -166,12 +210,7 @@ class Parser {
 
   void slo(const YAML::Node& node) {
     need_map(node, {"p99"}, "slo");
-    const auto limit = required(node, "p99");
-    const auto value = parse_duration(scalar(limit));
-    if (!value || value->count() <= 0) {
-      fail(limit, "a duration with its unit is wanted here, such as 50ms");
-    }
-    operation_.slo_p99 = *value;
+    operation_.slo_p99 = duration(required(node, "p99"));
   }
 
   void let(const YAML::Node& key, const YAML::Node& value) {
@@ -258,6 +297,12 @@ class Parser {
         out.high = std::llround(number(high, 0, 1e8) * 100);
         break;
       }
+      case Kind::product_ids:
+        product_ids(out, node);
+        return;
+      case Kind::exponential:
+        out.share = number(node, 1e-9, 1e9);
+        return;
       case Kind::product_id:
       case Kind::barcode:
       case Kind::customer_phone:
@@ -278,6 +323,22 @@ class Parser {
         return;
     }
     if (out.low > out.high) fail(node, "the low end is above the high end");
+  }
+
+  void product_ids(Generator& out, const YAML::Node& node) const {
+    need_map(node, {"skew", "mean", "count"}, "the generator");
+    out.skew = node["skew"] ? number(node["skew"], 0.01, 10) : skew_;
+    if (node["count"]) {
+      if (node["mean"]) fail(node, "either mean or count");
+      const auto [low, high] = pair(node["count"]);
+      out.low = integer(low);
+      out.high = integer(high);
+      if (out.low < 1 || out.high < out.low || out.high > kProductsMax) {
+        fail(node["count"], fmt::format("a count is from 1 to {}", kProductsMax));
+      }
+    } else {
+      out.share = node["mean"] ? number(node["mean"], 1, 50) : 10;
+    }
   }
 
   void choices(Generator& out, const YAML::Node& node) const {
@@ -317,7 +378,7 @@ class Parser {
       }
     }
     if (node["expect_rows"]) expect(node["expect_rows"], out);
-    add_step(std::move(out));
+    add_step(std::move(out), sql.Mark().line + 1);
   }
 
   VariableId param(const YAML::Node& node) {
@@ -352,10 +413,13 @@ class Parser {
     }
   }
 
-  void add_step(Step step) {
+  void add_step(Step step, int line = 0) {
     auto& texts = workload_.statements;
     auto found = std::find(texts.begin(), texts.end(), step.sql);
-    if (found == texts.end()) found = texts.insert(texts.end(), step.sql);
+    if (found == texts.end()) {
+      found = texts.insert(texts.end(), step.sql);
+      workload_.statement_lines.push_back(line);
+    }
     step.statement = static_cast<int>(found - texts.begin());
     operation_.steps.push_back(std::move(step));
   }

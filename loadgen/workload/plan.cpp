@@ -29,6 +29,7 @@ std::string statement_name(int statement) {
 bool Generator::needs_dataset() const {
   switch (kind) {
     case Generator::Kind::product_id:
+    case Generator::Kind::product_ids:
     case Generator::Kind::barcode:
     case Generator::Kind::customer_phone:
     case Generator::Kind::customer_name:
@@ -57,6 +58,7 @@ Workload Workload::only(const std::string& operation) const {
     if (each.name == operation) {
       Workload out = *this;
       out.operations = {each};
+      out.operations[0].weight = 1;  // 0 switches it off among others only
       return out;
     }
     names.push_back(each.name);

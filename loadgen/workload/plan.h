@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "loadgen/workload/rate_plan.h"
+
 namespace pantryd::loadgen {
 
 /// A variable holds text as PostgreSQL reads it, or NULL.
@@ -26,9 +28,12 @@ struct Generator {
     choice,          ///< one of texts, with `weights`
     integer,         ///< low..high
     money,           ///< low..high in cents
+    exponential,     ///< a number, by an exponential distribution whose mean is `share`
     uuid,            ///< a fresh one
     product_id,      ///< of the dataset, by popularity with `skew`
-    barcode,         ///< of the dataset, likewise
+    product_ids,     ///< low..high different ones as a uuid[], sorted; or a basket of `share` on
+                     ///< average, log-normal, when high is 0
+    barcode,         ///< of the dataset, as product_id
     category,        ///< of the dataset
     search_pattern,  ///< '%milk%'; a share `misses` finds nothing
     customer_phone,  ///< of the dataset, regular customers first, with `skew`
@@ -45,7 +50,7 @@ struct Generator {
   std::int64_t low = 0;
   std::int64_t high = 0;
   double skew = 0;
-  double share = 0;               ///< misses, or recent
+  double share = 0;               ///< misses, recent, or a mean
   std::optional<Condition> when;  ///< else NULL
 
   /// True for what is drawn from the seeded rows.
@@ -86,11 +91,22 @@ struct Operation {
   std::vector<Step> steps;  ///< with BEGIN and COMMIT, when it is a transaction
 };
 
+/// Of a closed loop: what its users do between two operations. Times are means of exponential
+/// distributions.
+struct UserHabits {
+  std::chrono::nanoseconds think{0};  ///< 0: the next operation begins at once
+  double operations = 0;              ///< of a session, on average; 0: it has no end
+  std::chrono::nanoseconds pause{0};  ///< between two sessions
+};
+
 struct Workload {
   std::string name;
   std::string source;  ///< the file
   std::vector<Operation> operations;
   std::vector<std::string> statements;  ///< unique texts; prepared as statement_name(i)
+  std::vector<int> statement_lines;     ///< in the source, of each's first use; 0: BEGIN, COMMIT
+  UserHabits users;
+  RatePlan load;  ///< how the rate moves; empty: as the command says
 
   [[nodiscard]] bool needs_dataset() const;
   /// The workload with this operation alone. Throws Error(usage) that lists the names.

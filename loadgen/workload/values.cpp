@@ -4,6 +4,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 
@@ -40,7 +42,7 @@ std::string search_pattern(double misses, Random& random) {
   return "%" + part + "%";
 }
 
-std::string weighted(const Generator& generator, Random& random) {
+std::string_view weighted(const Generator& generator, Random& random) {
   double sum = 0;
   for (const double weight : generator.weights) sum += weight;
   double at = random.uniform() * sum;
@@ -52,6 +54,60 @@ std::string weighted(const Generator& generator, Random& random) {
 }
 
 }  // namespace
+
+void Values::reset(std::size_t count) {
+  values_.resize(count);
+  for (auto& value : values_) value.kind = Value::Kind::null;
+  arena_.clear();
+}
+
+void Values::set_text(VariableId id, std::string_view text) {
+  auto& value = at(id);
+  value.kind = Value::Kind::text;
+  value.at = static_cast<std::uint32_t>(arena_.size());
+  value.length = static_cast<std::uint32_t>(text.size());
+  arena_.append(text);
+  arena_.push_back('\0');
+}
+
+void Values::set_number(VariableId id, Value::Kind kind, std::int64_t number) {
+  at(id).kind = kind;
+  at(id).number = number;
+}
+
+void Values::set_uuid(VariableId id, const Uuid& uuid) {
+  at(id).kind = Value::Kind::uuid;
+  at(id).uuid = uuid;
+}
+
+std::string Values::to_text(VariableId id) const {
+  const auto& value = (*this)[id];
+  switch (value.kind) {
+    case Value::Kind::null:
+      break;
+    case Value::Kind::text:
+      return {c_str(value), value.length};
+    case Value::Kind::integer:
+      return std::to_string(value.number);
+    case Value::Kind::cents:
+      return fmt::format("{}.{:02}", value.number / 100, value.number % 100);
+    case Value::Kind::day:
+      return fmt::format("{:%Y-%m-%d}",
+                         fmt::gmtime(static_cast<std::time_t>(value.number * 86'400)));
+    case Value::Kind::real:
+      return fmt::format("{}", std::bit_cast<double>(value.number));
+    case Value::Kind::uuid:
+      return loadgen::to_text(value.uuid);
+  }
+  return {};
+}
+
+bool Values::equals(VariableId id, std::string_view text) const {
+  const auto& value = (*this)[id];
+  if (value.kind == Value::Kind::null) return false;
+  if (value.kind != Value::Kind::text) return to_text(id) == text;
+  return std::string_view(c_str(value), value.length) == text;
+}
 
 ValueSource::ValueSource(const Workload& workload, std::optional<DatasetShape> shape,
                          std::uint64_t nonce)
@@ -74,20 +130,17 @@ const Zipf& ValueSource::zipf(bool customers, double skew) const {
 
 bool ValueSource::holds(const std::optional<Condition>& condition, const Values& values) {
   if (!condition) return true;
-  const auto& value = values[static_cast<std::size_t>(condition->variable)];
-  return value && (!condition->equals || *condition->equals == *value);
+  if (!condition->equals) return !values.is_null(condition->variable);
+  return values.equals(condition->variable, *condition->equals);
 }
 
 void ValueSource::draw(const Operation& operation, std::uint64_t seed, Values& values) const {
   Random random(seed);
-  values.resize(operation.variables.size());
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const auto& generator = operation.variables[i].generator;
-    if (generator && holds(generator->when, values)) {
-      values[i] = make(*generator, random);
-    } else {
-      values[i].reset();
-    }
+  const auto count = static_cast<VariableId>(operation.variables.size());
+  values.reset(operation.variables.size());
+  for (VariableId id = 0; id < count; ++id) {
+    const auto& generator = operation.variables[static_cast<std::size_t>(id)].generator;
+    if (generator && holds(generator->when, values)) make(id, *generator, random, values);
   }
 }
 
@@ -98,58 +151,95 @@ std::int64_t ValueSource::recent_sale(double share, Random& random) const {
   return std::max<std::int64_t>(0, sales - 1 - static_cast<std::int64_t>(age) % sales);
 }
 
-std::string ValueSource::make(const Generator& generator, Random& random) const {
+/// Sorted, so that two baskets lock the products that they share in the same order.
+std::string ValueSource::product_ids(const Generator& generator, Random& random) const {
+  // Lines of a basket are skewed to the right: most are small, one in a hundred is four times the
+  // mean (log-normal with a spread of 0.7; Instacart's orders have 10.1 lines on average).
+  constexpr double kSpread = 0.7;
+  constexpr double kBasketMax = 100;
+  double wanted = 0;
+  if (generator.high > 0) {
+    wanted = static_cast<double>(random.between(generator.low, generator.high));
+  } else {
+    const double radius = std::sqrt(-2 * std::log1p(-random.uniform()));
+    const double normal = radius * std::cos(6.283185307179586 * random.uniform());
+    wanted = generator.share * std::exp(kSpread * normal - kSpread * kSpread / 2);
+    wanted = std::clamp(std::round(wanted), 1.0, kBasketMax);
+  }
+  std::vector<Uuid> ids;
+  for (auto left = static_cast<int>(wanted); left > 0; --left) {
+    const auto rank = zipf(false, generator.skew)(random);
+    ids.push_back(grocery_->id(Table::products, grocery_->product_of_rank(rank)));
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());  // two of one are one line
+  std::string out = "{";
+  for (const auto& each : ids) {
+    if (out.size() > 1) out.push_back(',');
+    out += to_text(each);
+  }
+  return out + "}";
+}
+
+void ValueSource::make(VariableId id, const Generator& generator, Random& random,
+                       Values& values) const {
   const auto product = [&] {
     return grocery_->product_of_rank(zipf(false, generator.skew)(random));
   };
+  const auto any_of = [&random](std::int64_t count) {
+    return static_cast<std::int64_t>(random.below(static_cast<std::uint64_t>(count)));
+  };
   switch (generator.kind) {
     case Kind::literal:
-      return generator.texts.front();
+      return values.set_text(id, generator.texts.front());
     case Kind::choice:
-      return weighted(generator, random);
+      return values.set_text(id, weighted(generator, random));
     case Kind::integer:
-      return std::to_string(random.between(generator.low, generator.high));
-    case Kind::money: {
-      const auto cents = random.between(generator.low, generator.high);
-      return fmt::format("{}.{:02}", cents / 100, cents % 100);
-    }
+      return values.set_number(id, Value::Kind::integer,
+                               random.between(generator.low, generator.high));
+    case Kind::money:
+      return values.set_number(id, Value::Kind::cents,
+                               random.between(generator.low, generator.high));
+    case Kind::exponential:
+      return values.set_number(
+          id, Value::Kind::real,
+          std::bit_cast<std::int64_t>(-std::log1p(-random.uniform()) * generator.share));
     case Kind::uuid: {
       const auto high = random.next();
-      return to_text(make_uuid(mix64(nonce_, high), mix64(nonce_, random.next())));
+      return values.set_uuid(id, make_uuid(mix64(nonce_, high), mix64(nonce_, random.next())));
     }
     case Kind::product_id:
-      return to_text(grocery_->id(Table::products, product()));
+      return values.set_uuid(id, grocery_->id(Table::products, product()));
+    case Kind::product_ids:
+      return values.set_text(id, product_ids(generator, random));
     case Kind::barcode:
-      return grocery_->barcode(product());
+      return values.set_text(id, grocery_->barcode(product()));
     case Kind::category:
-      return std::string(words::categories()[random.below(words::categories().size())].name);
+      return values.set_text(id,
+                             words::categories()[random.below(words::categories().size())].name);
     case Kind::search_pattern:
-      return search_pattern(generator.share, random);
+      return values.set_text(id, search_pattern(generator.share, random));
     case Kind::customer_phone:
-      return grocery_->customer_phone(zipf(true, generator.skew)(random));
+      return values.set_text(id, grocery_->customer_phone(zipf(true, generator.skew)(random)));
     case Kind::customer_name:
-      return grocery_->customer_name(static_cast<std::int64_t>(
-          random.below(static_cast<std::uint64_t>(grocery_->customers()))));
+      return values.set_text(id, grocery_->customer_name(any_of(grocery_->customers())));
     case Kind::user_id:
-      return to_text(grocery_->id(
-          Table::users, static_cast<std::int64_t>(
-                            random.below(static_cast<std::uint64_t>(grocery_->shape().users)))));
+      return values.set_uuid(id, grocery_->id(Table::users, any_of(grocery_->shape().users)));
     case Kind::sale_id:
-      return to_text(grocery_->id(Table::sales, recent_sale(generator.share, random)));
+      return values.set_uuid(id, grocery_->id(Table::sales, recent_sale(generator.share, random)));
     case Kind::debt_id: {
       auto sale = recent_sale(generator.share, random);
       // One sale in ten has a debt; the bound only guards a dataset without any.
       for (int i = 0; i < 1000 && sale > 0 && !grocery_->has_debt(sale); ++i) --sale;
-      return to_text(grocery_->id(Table::debts, sale));
+      return values.set_uuid(id, grocery_->id(Table::debts, sale));
     }
     case Kind::mpesa_code:
-      return make_mpesa_code(random);
-    case Kind::days_ago: {
-      const auto day = grocery_->shape().as_of_day - random.between(generator.low, generator.high);
-      return fmt::format("{:%Y-%m-%d}", fmt::gmtime(static_cast<std::time_t>(day * 86'400)));
-    }
+      return values.set_text(id, make_mpesa_code(random));
+    case Kind::days_ago:
+      return values.set_number(
+          id, Value::Kind::day,
+          grocery_->shape().as_of_day - random.between(generator.low, generator.high));
   }
-  return {};
 }
 
 }  // namespace pantryd::loadgen

@@ -70,10 +70,18 @@ TEST(HistogramTest, MergingIsTheSameAsRecordingAllInOne) {
   }
 }
 
-TEST(PoissonScheduleTest, TheSameSeedGivesTheSameArrivals) {
-  PoissonSchedule first(1000, 42, Mix({1, 2, 3}));
-  PoissonSchedule second(1000, 42, Mix({1, 2, 3}));
-  PoissonSchedule other(1000, 43, Mix({1, 2, 3}));
+RatePlan steady(double rate_per_s) {
+  return {{{std::chrono::hours(1), rate_per_s, rate_per_s}}};
+}
+
+Schedule poisson(double rate_per_s, std::uint64_t seed) {
+  return {steady(rate_per_s), Arrivals::poisson, seed, Mix({1, 2, 3})};
+}
+
+TEST(ScheduleTest, TheSameSeedGivesTheSameArrivals) {
+  auto first = poisson(1000, 42);
+  auto second = poisson(1000, 42);
+  auto other = poisson(1000, 43);
   bool differs = false;
   for (std::uint64_t i = 0; i < 1000; ++i) {
     EXPECT_EQ(first.peek().intended_ns, second.peek().intended_ns);
@@ -87,8 +95,8 @@ TEST(PoissonScheduleTest, TheSameSeedGivesTheSameArrivals) {
   EXPECT_TRUE(differs);
 }
 
-TEST(PoissonScheduleTest, GapsAreExponentialAroundTheRate) {
-  PoissonSchedule schedule(1000, 1, Mix({1}));
+TEST(ScheduleTest, GapsAreExponentialAroundTheRate) {
+  auto schedule = poisson(1000, 1);
   constexpr int count = 100'000;
   std::int64_t last = 0;
   double sum = 0;
