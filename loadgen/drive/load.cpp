@@ -11,6 +11,7 @@
 
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/verdict.h"
+#include "loadgen/evidence/sampler.h"
 #include "pool/pool.h"
 
 namespace pantryd::loadgen {
@@ -160,6 +161,11 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
   describe_server(pool, result, stop);
+  std::optional<Sampler> sampler;
+  if (options.evidence) {
+    sampler.emplace(where, result.dataset);
+    result.environment = sampler->environment();
+  }
   const auto nonce =
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
@@ -169,8 +175,10 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   Reactor reactor(result.options.workload, values, connector, std::move(sessions),
                   reactor_options(result.options), stop);
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
+  if (sampler) sampler->start(SteadyClock::now() + options.warmup);
   drive(reactor, progress);
   collect(result, reactor);
+  if (sampler) result.evidence = sampler->finish(result.totals.client.measured_s);
   judge(result);
   return result;
 }

@@ -20,7 +20,6 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 100'000'000;
-constexpr std::int64_t kStallUs = 10'000;
 constexpr int kEvents = 256;
 constexpr std::uint64_t kTimerTag = ~0ULL;
 constexpr std::uint64_t kConnectorTag = ~0ULL - 1;
@@ -123,23 +122,24 @@ void Reactor::run() {
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();
   window_.second = -(measure_from_ + kSecond - 1) / kSecond;
+  watch_.measure(measure_from_, arrivals_end_);
+  watch_.facts().gaps = ArrivalGaps(options_.rate_per_s.value_or(0));
   if (!schedule_) {
     for (std::int64_t i = 0; i < options_.users; ++i) operation_over();
   }
   std::array<epoll_event, kEvents> events{};
+  watch_.woke(now());
   for (auto at = now(); !over(at); at = now()) {
     update_phase(at);
     take_connections();
     take_arrivals(at);
     dispatch(at);
     tick(at);
-    const auto worked_us = (now() - at) / 1000;
-    if (measuring_ && worked_us > kStallUs) {
-      ++totals_.client.stalls;
-      totals_.client.longest_stall_us = std::max(totals_.client.longest_stall_us, worked_us);
-    }
+    watch_.missing(at, missing_connections());
     arm_timer(at);
+    watch_.sleeps(now(), timer_armed_for_);
     const int count = ::epoll_wait(epoll_fd_, events.data(), kEvents, 200);
+    watch_.woke(now());
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 < slots_.size()) {
@@ -168,6 +168,7 @@ void Reactor::update_phase(Nanos at) {
     was_stopped_ = true;
     arrivals_end_ = at;
     measure_from_ = std::min(measure_from_, at);
+    watch_.measure(measure_from_, arrivals_end_);
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, stop_->fd(), nullptr);
   }
   if (!measuring_ && !measured_done_ && at >= measure_from_) {
@@ -187,7 +188,11 @@ void Reactor::update_phase(Nanos at) {
 void Reactor::take_arrivals(Nanos at) {
   if (!schedule_) return;
   while (schedule_->peek().intended_ns <= at && schedule_->peek().intended_ns < arrivals_end_) {
-    enqueue(schedule_->peek());
+    const auto& arrival = schedule_->peek();
+    if (measured(arrival)) {
+      watch_.took(arrival.intended_ns, at, *options_.rate_per_s * static_cast<double>(at) * 1e-9);
+    }
+    enqueue(arrival);
     schedule_->pop();
   }
 }
@@ -323,6 +328,8 @@ void Reactor::arm_timer(Nanos at) {
 void Reactor::end_of_run() {
   const auto at = now();
   update_phase(at);
+  // The loop may have been held up over the end: what was due and not seen is offered all the same.
+  take_arrivals(at);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
     if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;
@@ -344,6 +351,21 @@ void Reactor::end_of_run() {
   queue_.clear();
   roll_window(at);
   totals_.outages = outages_.take();
+  take_watch();
+}
+
+std::int64_t Reactor::missing_connections() const {
+  const auto known = static_cast<std::int64_t>(idle_.size()) + running_ + outages_.away();
+  return std::max<std::int64_t>(0, static_cast<std::int64_t>(slots_.size()) - known);
+}
+
+void Reactor::take_watch() {
+  auto& client = totals_.client;
+  client.loop = std::move(watch_.facts());
+  client.loop.threads = 1;
+  if (client.measured_s > 0) client.loop.busiest_cpu_share = client.cpu_s / client.measured_s;
+  client.stalls = client.loop.stalls;
+  client.longest_stall_us = client.loop.longest_stall_us;
 }
 
 }  // namespace pantryd::loadgen

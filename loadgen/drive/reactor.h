@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "loadgen/drive/connector.h"
+#include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/outages.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/drive/totals.h"
@@ -91,6 +92,8 @@ class Reactor {
   void take_connections();
   void arm_timer(Nanos at);
   void end_of_run();
+  void take_watch();
+  [[nodiscard]] std::int64_t missing_connections() const;
   [[nodiscard]] bool over(Nanos at) const;
   [[nodiscard]] bool measured(const Arrival& arrival) const;
 
@@ -141,6 +144,7 @@ class Reactor {
   Window window_;
   Histogram window_response_;
   OutageLog outages_;
+  LoopWatch watch_;
   RunTotals totals_;
   mutable std::mutex live_mutex_;
   LiveState live_;
