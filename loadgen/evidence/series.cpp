@@ -9,6 +9,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+constexpr double kMomentS = 0.1;
+
 void take_processors(const Look& from, const Look& to, EvidenceSecond& out) {
   if (!from.cpu || !to.cpu) return;
   const double all = to.cpu->all_s() - from.cpu->all_s();
@@ -134,6 +136,8 @@ Json second_json(const EvidenceSecond& second) {
 EvidenceSeries differences(const std::vector<Look>& looks, double measured_s) {
   EvidenceSeries out;
   for (std::size_t i = 1; i < looks.size(); ++i) {
+    // The last look comes when it may: over a moment, a rate says nothing.
+    if (looks[i].at_s - looks[i - 1].at_s < kMomentS) continue;
     out.seconds.push_back(between(looks[i - 1], looks[i]));
   }
   for (const auto& look : looks) {
