@@ -161,17 +161,18 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
   describe_server(pool, result, stop);
-  std::optional<Sampler> sampler;
-  if (options.evidence) {
-    sampler.emplace(where, result.dataset);
-    result.environment = sampler->environment();
-  }
   const auto nonce =
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
   const ValueSource values(result.options.workload, result.dataset, nonce);
   Connector connector(pool, result.options.workload, options.mode == Mode::pipelined);
   auto sessions = connector.open(static_cast<int>(options.connections), stop);
+  // After the load's own: a server that has no room for one more costs the evidence alone.
+  std::optional<Sampler> sampler;
+  if (options.evidence) {
+    sampler.emplace(where, result.dataset);
+    result.environment = sampler->environment();
+  }
   Reactor reactor(result.options.workload, values, connector, std::move(sessions),
                   reactor_options(result.options), stop);
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
