@@ -60,9 +60,10 @@ void Sampler::connect(std::chrono::milliseconds limit) {
   const auto deadline = Deadline::in(limit);
   connection_ = pg::Connection::connect(where_, deadline, options);
   const auto found = connection_->exec(
+      // Its settings are there exactly when it was preloaded, and everybody may see them.
       "SELECT quote_ident(n.nspname) FROM pg_extension e JOIN pg_namespace n ON n.oid = "
-      "e.extnamespace WHERE e.extname = 'pg_stat_statements' AND current_setting("
-      "'shared_preload_libraries') LIKE '%pg_stat_statements%'",
+      "e.extnamespace WHERE e.extname = 'pg_stat_statements' AND EXISTS (SELECT FROM pg_settings "
+      "WHERE name = 'pg_stat_statements.max')",
       deadline);
   statements_schema_ = found.empty() ? std::string() : std::string(found.text(0, 0));
   connection_->prepare(kLookName, look_sql(connection_->server_version(), statements_schema_),
