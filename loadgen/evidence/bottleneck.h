@@ -10,7 +10,8 @@
 //   wait         50 % wait for one other thing inside the server
 //   cpu          30 % are on a processor, and the host's are 90 % busy (known only on one host)
 //   connections  the connections are 90 % in use, and operations wait for one longer than they work
-// With fewer than 10 sessions seen at work nothing is said but of client and connections.
+// With fewer than 10 sessions seen at work (3 for cpu) nothing is said but of client and
+// connections.
 #pragma once
 
 #include <cstdint>

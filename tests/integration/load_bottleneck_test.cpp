@@ -84,9 +84,10 @@ TEST(LoadBottleneckTest, CommitsThatWaitForTheirFlushAreToldAsSuch) {
 
 TEST(LoadBottleneckTest, MoreWorkThanProcessorsIsTheProcessors) {
   const auto connections = std::min(100U, 4 * std::max(1U, std::thread::hardware_concurrency()));
-  const auto result = run(
-      closed_loop("    steps: [{sql: 'SELECT sum(sqrt(a)) FROM generate_series(1, 20000) a'}]\n",
-                  static_cast<std::int64_t>(connections)));
+  const auto result =
+      run(closed_loop("    steps: [{sql: 'SELECT count(*) FROM generate_series(1, 20000) a, "
+                      "generate_series(1, 30) b'}]\n",
+                      static_cast<std::int64_t>(connections)));
   EXPECT_TRUE(result.environment.server_local);
   EXPECT_EQ(of_server(result).name, "cpu") << result.to_text();
 }
