@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/subcommands.h"
+#include "loadgen/report/html.h"
 
 namespace pantryd::cli {
 namespace {
@@ -34,6 +35,7 @@ po::options_description load_options() {
       "curve", text(""), "day: a shop's day pressed into --duration, its mean open hour at --rate")(
       "windows", text(""), "write every second as a JSON line to this file, with its histograms")(
       "out", text(""), "also write the result as JSON to this file")(
+      "html", text(""), "also write it as one HTML page to this file")(
       "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(
       "statement-limit", text("30s"), "a statement is cancelled after it")(
       "drain-limit", text("10s"), "for what is unfinished at the end");
@@ -162,6 +164,8 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : result.to_text());
   if (!out.empty()) write_file_atomically(out, json);
+  const auto html = (*values)["html"].as<std::string>();
+  if (!html.empty()) write_file_atomically(html, loadgen::load_html(result));
   if (!result.windows_error.empty()) throw Error(ExitCode::failed, result.windows_error);
   return static_cast<int>(exit_code_of(result.verdict));
 }

@@ -12,6 +12,7 @@
 
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/verdict.h"
+#include "loadgen/evidence/sampler.h"
 #include "loadgen/report/window_file.h"
 #include "pool/pool.h"
 
@@ -170,13 +171,10 @@ std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSou
   for (std::size_t i = 0; i < all.size(); ++i) {
     shares[i % shares.size()].push_back(std::move(all[i]));
   }
-  const auto start = SteadyClock::now();
   for (std::size_t i = 0; i < engines.size(); ++i) {
-    auto settings = reactor_options(options, static_cast<std::int64_t>(i));
-    settings.start = start;
-    engines[i].reactor =
-        std::make_unique<Reactor>(workload, values, *engines[i].connector, std::move(shares[i]),
-                                  std::move(settings), windows, stop);
+    engines[i].reactor = std::make_unique<Reactor>(
+        workload, values, *engines[i].connector, std::move(shares[i]),
+        reactor_options(options, static_cast<std::int64_t>(i)), windows, stop);
   }
   return engines;
 }
@@ -269,10 +267,20 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
                           result.options.workload.operations.size(),
                           [&file](const WindowPart& second) { file.write(second); });
   auto engines = build(pool, result.options, values, windows, stop);
+  // After the load's own: a server that has no room for one more costs the evidence alone.
+  std::optional<Sampler> sampler;
+  if (options.evidence) {
+    sampler.emplace(where, result.dataset);
+    result.environment = sampler->environment();
+  }
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
+  const auto start = SteadyClock::now();
+  for (auto& each : engines) each.reactor->start_at(start);
+  if (sampler) sampler->start(start + options.warmup);
   drive(engines, windows, progress);
   collect(result, engines, windows);
   result.windows_error = file.close();
+  if (sampler) result.evidence = sampler->finish(result.totals.client.measured_s);
   judge(result);
   return result;
 }

@@ -10,8 +10,11 @@
 #include "base/stop.h"
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/drive/reactor.h"
+#include "loadgen/drive/self_check.h"
 #include "loadgen/drive/totals.h"
 #include "loadgen/drive/windows.h"
+#include "loadgen/evidence/bottleneck.h"
+#include "loadgen/evidence/series.h"
 #include "loadgen/workload/plan.h"
 #include "pg/conninfo.h"
 #include "pool/pool.h"
@@ -43,10 +46,13 @@ struct LoadOptions {
   /// Real-time class for the reactor's thread where the system allows it. Off for the control
   /// that must show a starved client.
   bool raise_priority = true;
+  /// Looks at the server and the host once a second, over one connection more.
+  bool evidence = true;
 };
 
 /// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % failed.
-/// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run.
+/// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run, or what was
+/// tested is not what the result says (self_check.h).
 enum class Verdict { pass, fail, inconclusive, invalid };
 [[nodiscard]] std::string_view to_string(Verdict verdict);
 
@@ -71,6 +77,10 @@ struct LoadResult {
   bool priority_raised = false;
   double setup_s = 0;         ///< connecting and preparing
   std::string windows_error;  ///< why the file of the windows is not whole; or empty
+  Environment environment;
+  EvidenceSeries evidence;
+  SelfCheck self_check;   ///< filled by judge()
+  Bottleneck bottleneck;  ///< filled by judge()
   Verdict verdict = Verdict::inconclusive;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence
 

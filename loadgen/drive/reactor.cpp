@@ -22,7 +22,6 @@ namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 100'000'000;
-constexpr std::int64_t kStallUs = 10'000;
 constexpr int kEvents = 256;
 constexpr std::uint64_t kTimerTag = ~0ULL;
 constexpr std::uint64_t kConnectorTag = ~0ULL - 1;
@@ -123,7 +122,7 @@ Reactor::~Reactor() {
 }
 
 Reactor::Nanos Reactor::now() const {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - options_.start)
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_)
       .count();
 }
 
@@ -136,19 +135,22 @@ void Reactor::run() {
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();
   window_->second = -(measure_from_ + kSecond - 1) / kSecond;
+  watch_.measure(measure_from_, arrivals_end_);
+  const bool exponential = schedule_ && options_.arrivals == Arrivals::poisson;
+  watch_.facts().gaps = ArrivalGaps(exponential ? options_.plan.mean_per_s() / options_.parts : 0);
   std::array<epoll_event, kEvents> events{};
+  watch_.woke(now());
   for (auto at = now(); !over(at); at = now()) {
     update_phase(at);
     tick(at);
     take_arrivals(at);
     dispatch();
+    watch_.missing(at, missing_connections());
     const auto before_wait = now();
-    const auto worked_us = (before_wait - at) / 1000;
-    if (measuring_ && worked_us > kStallUs) {
-      ++totals_.client.stalls;
-      totals_.client.longest_stall_us = std::max(totals_.client.longest_stall_us, worked_us);
-    }
-    const int count = wait(wake_at(before_wait), events.data(), kEvents);
+    const auto until = wake_at(before_wait);
+    watch_.sleeps(before_wait, until);
+    const int count = wait(until, events.data(), kEvents);
+    watch_.woke(now());
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       if (event.data.u64 < slots_.size()) {
@@ -185,7 +187,7 @@ int Reactor::wait(Nanos until, epoll_event* events, int count) {
   if (until != timer_armed_for_) {
     timer_armed_for_ = until;
     const auto when =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(options_.start.time_since_epoch())
+        std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch())
             .count() +
         until;
     itimerspec spec{};
@@ -210,6 +212,7 @@ void Reactor::update_phase(Nanos at) {
     was_stopped_ = true;
     arrivals_end_ = std::min(arrivals_end_, at);
     measure_from_ = std::min(measure_from_, at);
+    watch_.measure(measure_from_, arrivals_end_);
     ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, stop_->fd(), nullptr);
   }
   if (!measuring_ && !measured_done_ && at >= measure_from_) {
@@ -235,7 +238,12 @@ void Reactor::take_arrivals(Nanos at) {
     return;
   }
   while (schedule_->peek().intended_ns <= due) {
-    enqueue(schedule_->peek());
+    const auto& arrival = schedule_->peek();
+    if (measured(arrival)) {
+      const double expected = options_.plan.arrivals_until(static_cast<double>(at) * 1e-9);
+      watch_.took(arrival.intended_ns, at, expected / options_.parts);
+    }
+    enqueue(arrival);
     schedule_->pop();
   }
 }
@@ -337,6 +345,8 @@ void Reactor::take_connections() {
 void Reactor::end_of_run() {
   const auto at = now();
   update_phase(at);
+  // The loop may have been held up over the end: what was due and not seen is offered all the same.
+  take_arrivals(at);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
     if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;
@@ -360,6 +370,21 @@ void Reactor::end_of_run() {
   window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
   windows_.hand_over_last(std::move(window_));
   totals_.outages = outages_.take();
+  take_watch();
+}
+
+std::int64_t Reactor::missing_connections() const {
+  const auto known = static_cast<std::int64_t>(idle_.size()) + running_ + outages_.away();
+  return std::max<std::int64_t>(0, static_cast<std::int64_t>(slots_.size()) - known);
+}
+
+void Reactor::take_watch() {
+  auto& client = totals_.client;
+  client.loop = std::move(watch_.facts());
+  client.loop.threads = 1;
+  if (client.measured_s > 0) client.loop.busiest_cpu_share = client.cpu_s / client.measured_s;
+  client.stalls = client.loop.stalls;
+  client.longest_stall_us = client.loop.longest_stall_us;
 }
 
 }  // namespace pantryd::loadgen

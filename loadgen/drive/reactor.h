@@ -10,6 +10,7 @@
 
 #include "loadgen/drive/arrival_queue.h"
 #include "loadgen/drive/connector.h"
+#include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/outages.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/drive/totals.h"
@@ -32,7 +33,6 @@ struct ReactorOptions {
   std::uint32_t parts = 1;  ///< of so many
   bool pipelined = false;
   std::uint64_t seed = 1;
-  SteadyClock::time_point start;  ///< the same for all parts; may be past
   std::chrono::nanoseconds warmup{0};
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds statement_limit{0};
@@ -48,6 +48,8 @@ class Reactor {
           WindowCollector& windows, const StopFlag* stop);
   ~Reactor();
 
+  /// Before run(): the moment from which all times count, the same for all parts. May be past.
+  void start_at(SteadyClock::time_point start) { start_ = start; }
   /// The whole run: warm-up, measured part, drain. Returns early after a stop.
   void run();
   [[nodiscard]] RunTotals& totals() { return totals_; }
@@ -90,6 +92,8 @@ class Reactor {
   [[nodiscard]] Nanos wake_at(Nanos at) const;
   [[nodiscard]] int wait(Nanos until, epoll_event* events, int count);
   void end_of_run();
+  void take_watch();
+  [[nodiscard]] std::int64_t missing_connections() const;
   [[nodiscard]] bool over(Nanos at) const;
   [[nodiscard]] bool measured(const Arrival& arrival) const;
 
@@ -120,6 +124,7 @@ class Reactor {
   std::optional<Schedule> schedule_;  ///< open loop
   std::optional<ClosedUsers> users_;  ///< closed loop
 
+  SteadyClock::time_point start_ = SteadyClock::now();
   Nanos measure_from_ = 0;
   Nanos arrivals_end_ = 0;
   Nanos next_tick_ = 0;
@@ -144,6 +149,7 @@ class Reactor {
   std::vector<std::vector<std::vector<int>>> column_hints_;
   std::unique_ptr<WindowPart> window_;
   OutageLog outages_;
+  LoopWatch watch_;
   RunTotals totals_;
 };
 

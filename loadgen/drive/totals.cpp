@@ -71,6 +71,7 @@ void RunTotals::merge(const RunTotals& other) {
   client.start_lag.merge(other.client.start_lag);
   client.stalls += other.client.stalls;
   client.longest_stall_us = std::max(client.longest_stall_us, other.client.longest_stall_us);
+  client.loop.merge(other.client.loop);
   queue_peak += other.queue_peak;
   users_peak += other.users_peak;
   found_users_busy += other.found_users_busy;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loadgen/drive/histogram.h"
+#include "loadgen/drive/loop_watch.h"
 
 namespace pantryd::loadgen {
 
@@ -67,6 +68,7 @@ struct ClientTotals {
   Histogram start_lag;          ///< a due arrival and a free connection, until it was sent
   std::int64_t stalls = 0;      ///< turns of the loop above 10 ms
   std::int64_t longest_stall_us = 0;
+  LoopFacts loop;  ///< for the self-check
 };
 
 struct RunTotals {

@@ -11,7 +11,6 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr std::int64_t kLagSamplesMin = 100;
 constexpr double kRareShare = 0.03;
 constexpr std::int64_t kSamplesMin = 100;
 
@@ -47,40 +46,27 @@ void judge_operation(OperationResult& operation) {
   }
 }
 
-std::vector<std::string> client_limits(const LoadResult& result) {
-  std::vector<std::string> out;
-  const auto& client = result.totals.client;
-  const auto lag_us = client.start_lag.quantile_us(0.99);
-  const double busiest =
-      std::max(client.busiest_cpu_s, client.cpu_s / static_cast<double>(client.threads));
-  const double share = client.measured_s > 0 ? busiest / client.measured_s : 0;
-  if (client.start_lag.count() >= kLagSamplesMin && lag_us > kStartLagMaxUs) {
-    out.push_back(fmt::format(
-        "The client was late: start lag p99 {:.1f} ms, allowed are {:.1f} ms; it worked {:.0f} % "
-        "of "
-        "the time and waited {:.0f} % of it for a processor.",
-        static_cast<double>(lag_us) / 1000, static_cast<double>(kStartLagMaxUs) / 1000, 100 * share,
-        client.measured_s > 0 ? 100 * client.cpu_wait_s / client.measured_s : 0));
-  }
-  if (share > kClientCpuMax) {
-    out.push_back(fmt::format("The client was busy: {:.0f} % of its core.", share * 100));
-  }
-  if (result.options.rate_per_s && !result.stopped) {
-    const double planned = *result.options.rate_per_s * client.measured_s;
-    const double off = std::abs(static_cast<double>(result.offered()) - planned);
-    if (off > 0.01 * planned && off > 5 * std::sqrt(planned)) {
-      out.push_back(fmt::format("The arrivals are not the plan's: {} instead of {:.0f}.",
-                                result.offered(), planned));
-    }
-  }
-  return out;
-}
-
-/// True when the server missed the SLO by so much that the client's lag cannot be the cause.
+/// True when the server missed the SLO by so much that neither the client's lag nor its longest
+/// stall, which lengthens what was under way, can be the cause.
 bool server_alone_fails(const LoadResult& result, const OperationResult& operation) {
   if (operation.verdict != Verdict::fail || !operation.slo_p99) return false;
-  const auto lag_us = result.totals.client.start_lag.quantile_us(0.99);
-  return operation.totals.service.quantile_us(0.99) - 10 * lag_us > operation.slo_p99->count();
+  const auto& client = result.totals.client;
+  const auto lag_us =
+      std::max(client.start_lag.quantile_us(0.99), client.loop.take_over.quantile_us(0.99));
+  const auto excuse_us = std::max(10 * lag_us, client.loop.longest_stall_us);
+  return operation.totals.service.quantile_us(0.99) - excuse_us > operation.slo_p99->count();
+}
+
+/// The operation whose failure needs no other explanation; none when the surroundings were not
+/// those that were to be tested.
+const OperationResult* clear_failure(const LoadResult& result) {
+  for (const auto& finding : result.self_check.findings) {
+    if (finding.kind == Finding::Kind::surroundings) return nullptr;
+  }
+  for (const auto& each : result.operations) {
+    if (server_alone_fails(result, each)) return &each;
+  }
+  return nullptr;
 }
 
 }  // namespace
@@ -113,12 +99,13 @@ std::pair<double, double> wilson_interval(std::int64_t hits, std::int64_t sample
 void judge(LoadResult& result) {
   for (auto& operation : result.operations) judge_operation(operation);
   const auto offered = result.offered();
-  auto reasons = client_limits(result);
+  result.self_check = check_self(self_check_facts(result));
+  result.bottleneck = name_bottleneck(bottleneck_facts(result));
+  std::vector<std::string> reasons;
+  for (const auto& finding : result.self_check.findings) reasons.push_back(finding.text);
   if (!reasons.empty() && !result.stopped) {
-    const auto clear =
-        std::find_if(result.operations.begin(), result.operations.end(),
-                     [&](const OperationResult& each) { return server_alone_fails(result, each); });
-    if (clear == result.operations.end()) {
+    const auto* clear = clear_failure(result);
+    if (clear == nullptr) {
       result.verdict = Verdict::invalid;
       result.reasons = std::move(reasons);
       return;

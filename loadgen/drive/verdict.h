@@ -5,13 +5,13 @@
 //           never started.
 // PASS      every SLO holds with the same confidence. An operation that makes up less than 3 % of
 //           the arrivals may stay unproven, if not one of its samples missed; it is listed.
-// INVALID   the client limited the run: start lag p99 above 5 ms (over at least 100 starts), the
-//           reactor used more than 85 % of a core, or the arrivals are not what the rate says (off
-//           by more than 1 % and by more than five standard deviations).
+// INVALID   the self-check found the client at its limit, or surroundings that are not those which
+//           the result names: see self_check.h for each limit.
 //           Start lag counts only arrivals for which a connection was free, so a server that is
 //           slow, or shares the cores and starves the connections, does not make a run INVALID.
 //           Where the server alone explains a failed SLO (the service time misses it even
-//           after ten times the lag is taken off), the verdict stays FAIL.
+//           after ten times the lag, and the longest stall, are taken off), the verdict stays FAIL,
+//           unless the surroundings were at fault.
 // INCONCLUSIVE  too few samples, or ended early by a person.
 #pragma once
 

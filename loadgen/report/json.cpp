@@ -70,6 +70,13 @@ Json client_json(const LoadResult& result) {
           {"start_lag_us", percentiles(client.start_lag)},
           {"loop_stalls", client.stalls},
           {"longest_stall_us", client.longest_stall_us},
+          {"stalled_us", client.loop.stalled_us},
+          {"take_over_us", percentiles(client.loop.take_over)},
+          {"gap_distance", client.loop.gaps.distance()},
+          {"gap_blocks", client.loop.gaps.blocks()},
+          {"clock_step_s", client.loop.clock_step_s},
+          {"suspended_s", client.loop.suspended_s},
+          {"missing_connection_s", client.loop.missing_connection_s},
           {"priority_raised", result.priority_raised}};
 }
 
@@ -103,6 +110,9 @@ std::string LoadResult::to_json() const {
   out["operations"] = Json::array();
   for (const auto& operation : operations) out["operations"].push_back(operation_json(operation));
   out["client"] = client_json(*this);
+  out["self_check"] = self_check.to_json();
+  out["bottleneck"] = bottleneck.to_json();
+  out["environment"] = environment.to_json();
   out["users"] = {{"limit", options.users},
                   {"peak", totals.users_peak},
                   {"found_all_busy", totals.found_users_busy},
@@ -129,6 +139,7 @@ std::string LoadResult::to_json() const {
                               {"p99_us", window.p99_us},
                               {"queued", window.queued}});
   }
+  out["evidence"] = evidence.to_json();
   // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

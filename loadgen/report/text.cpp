@@ -3,6 +3,7 @@
 
 #include "base/units.h"
 #include "loadgen/drive/load.h"
+#include "loadgen/report/evidence_text.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -76,6 +77,7 @@ std::string LoadResult::to_text() const {
         "outage from {:.1f} s to {}: {} connections lost, {} operations failed ({})\n",
         outage.from_s, end, outage.connections_lost, outage.operations_failed, outage.first_error);
   }
+  out += evidence_text(*this);
   out += fmt::format("verdict: {}\n", to_string(verdict));
   for (const auto& reason : reasons) out += "  " + reason + "\n";
   return out;

@@ -64,6 +64,20 @@ double RatePlan::arrivals() const {
   return sum;
 }
 
+double RatePlan::arrivals_until(double when) const {
+  double sum = 0;
+  for (const auto& line : lines) {
+    const double whole = seconds(line.length);
+    if (when < whole) {
+      const double rate = line.from_per_s + (line.to_per_s - line.from_per_s) * when / whole;
+      return sum + std::max(0.0, when) * (line.from_per_s + rate) / 2;
+    }
+    sum += line.arrivals();
+    when -= whole;
+  }
+  return sum;
+}
+
 double RatePlan::mean_per_s() const {
   const double whole = seconds(length());
   return whole > 0 ? arrivals() / whole : 0;

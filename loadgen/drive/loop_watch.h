@@ -1,0 +1,63 @@
+// What a reactor's thread notes about itself while it drives, as evidence that it was not the
+// limit.
+#pragma once
+
+#include <cstdint>
+
+#include "loadgen/drive/arrival_gaps.h"
+#include "loadgen/drive/histogram.h"
+
+namespace pantryd::loadgen {
+
+/// A turn of the loop that takes longer, or begins later than it was to, is a stall.
+inline constexpr std::int64_t kStallUs = 10'000;
+
+/// Of the measured part. Merges by addition, or by the worst of the threads.
+struct LoopFacts {
+  std::int64_t threads = 0;
+  std::int64_t stalls = 0;
+  std::int64_t stalled_us = 0;        ///< together, of all threads
+  std::int64_t longest_stall_us = 0;  ///< at work, or woken late: stopped, or without a processor
+  double busiest_cpu_share = 0;       ///< of the thread that worked most
+  Histogram take_over;  ///< intended start until the loop saw the arrival, every arrival
+  ArrivalGaps gaps;
+  double clock_step_s = 0;          ///< largest jump of the wall clock against the monotonic one
+  double suspended_s = 0;           ///< the machine slept
+  double missing_connection_s = 0;  ///< connections below plan, outages apart
+
+  void merge(const LoopFacts& other);
+};
+
+/// Belongs to one thread. Times are nanoseconds since the start of the run.
+class LoopWatch {
+ public:
+  using Nanos = std::int64_t;
+
+  /// The measured part; stalls are counted as far as they lie in it. May be called again when the
+  /// run is cut short.
+  void measure(Nanos from, Nanos to);
+  /// The loop is about to wait for events until `due`.
+  void sleeps(Nanos at, Nanos due);
+  /// It goes on.
+  void woke(Nanos at);
+  /// An arrival of the measured part was taken over.
+  void took(Nanos intended, Nanos at, double expected);
+  /// So many connections are neither there nor lost by an outage.
+  void missing(Nanos at, std::int64_t connections);
+
+  [[nodiscard]] LoopFacts& facts() { return facts_; }
+
+ private:
+  void stall(Nanos from, Nanos to);
+  void look_at_clocks(Nanos at);
+
+  Nanos from_ = 0, to_ = 0;
+  Nanos woke_at_ = 0;
+  Nanos due_ = -1;  ///< -1: not asleep
+  Nanos clocks_at_ = -1;
+  double wall_offset_s_ = 0, boot_offset_s_ = 0;
+  Nanos missing_at_ = 0;
+  LoopFacts facts_;
+};
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,67 @@
+// What makes a run INVALID: the client, the host or the test's surroundings were the limit, or were
+// not what the result says. Pure functions over what was counted; the verdict uses them.
+//
+// Limits, and why they are where they are (docs/load-testing.md tells them to people):
+//   start lag, take-over lag p99    5 ms   over at least 100 arrivals
+//   a reactor's thread              85 %   of a processor
+//   stalls of a loop above 10 ms     1 %   of the time: then they are in the p99
+//   one stall                     250 ms   the process stood still: SIGSTOP, no processor, suspend
+//   arrivals off the plan            1 %   and five standard deviations
+//   gaps off a Poisson stream      0.10    of Kolmogorov's distance, and 2.5 / sqrt(blocks), from
+//                                          50 blocks on
+//   steal                            2 %   of the host's processor time
+//   cgroup throttling                1 %   of the time
+//   step of the wall clock        50 ms    between two looks 0.1 s apart: slewing is far below
+//   connections below plan           5 %   of their time, outages and timeouts apart
+//   server settings                  any   that changed
+//   other databases                  5 %   of our transactions and 10/s, or 5 % of our time at work
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadgen/drive/loop_watch.h"
+#include "loadgen/evidence/series.h"
+
+namespace pantryd::loadgen {
+
+struct SelfCheckFacts {
+  double measured_s = 0;
+  std::optional<double> planned;  ///< arrivals that the plan expects; none in a closed loop
+  std::int64_t offered = 0;
+  bool poisson = false;  ///< gaps are to be those of a Poisson stream
+  double cpu_share = 0;  ///< of the busiest thread
+  double cpu_wait_share = 0;
+  std::int64_t start_lag_count = 0;
+  std::int64_t start_lag_p99_us = 0;
+  std::int64_t connections = 0;
+  std::int64_t timeouts = 0;
+  LoopFacts loop;
+  HostFacts host;
+  ServerFacts server;
+};
+
+struct Finding {
+  /// A server that fails by far may still be a FAIL beside a client's finding, but not beside one
+  /// of the surroundings: then it is not the server that was to be tested.
+  enum class Kind { client, surroundings };
+  Kind kind = Kind::client;
+  std::string code;  ///< "start_lag", "stalls", ...: stable
+  std::string text;  ///< a sentence with its numbers
+};
+
+struct SelfCheck {
+  std::vector<Finding> findings;      ///< each alone makes the run INVALID
+  std::vector<std::string> warnings;  ///< sentences that a reader must know
+  [[nodiscard]] nlohmann::ordered_json to_json() const;
+};
+
+[[nodiscard]] SelfCheck check_self(const SelfCheckFacts& facts);
+
+struct LoadResult;
+[[nodiscard]] SelfCheckFacts self_check_facts(const LoadResult& result);
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,124 @@
+// What a run's server and host did, second by second, on the axis of the load: seconds since the
+// measured part began, negative in the warm-up. Looks are cumulative counters as they were read;
+// everything else is a pure function of them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loadgen/evidence/environment.h"
+#include "loadgen/evidence/host.h"
+
+namespace pantryd::loadgen {
+
+/// Names of counters (docs/load-testing.md lists them): commits, rollbacks, blocks_hit,
+/// blocks_read, temp_bytes, deadlocks, active_ms, other_transactions, other_active_ms, wal_bytes,
+/// wal_records, wal_full_page_images, checkpoints, checkpoint_write_ms, checkpoint_sync_ms,
+/// checkpoint_buffers, statements_evicted; from PostgreSQL 16 on io_reads, io_writes, io_extends,
+/// io_fsyncs. Gauges: sessions, active, idle_in_transaction, foreign_active, locks_waiting,
+/// standbys, replay_lag_bytes, replay_lag_ms, started_at, configured_at.
+struct Look {
+  double at_s = 0;
+  double took_ms = 0;  ///< of the server's part
+  std::optional<CpuTimes> cpu;
+  std::optional<DiskTimes> disk;
+  std::optional<Throttling> throttling;
+  bool answered = false;  ///< by the server; else the maps are empty
+  std::map<std::string, double> counters;
+  std::map<std::string, double> gauges;
+  std::map<std::string, std::int64_t> waits;  ///< "Lock:transactionid", or "CPU": sessions of ours
+  std::map<std::string, std::int64_t> contended;  ///< relation: sessions in its row lock queues
+};
+
+/// Between two looks. Shares are 0 to 1 of all processors, or of the disk's time.
+struct EvidenceSecond {
+  double from_s = 0;
+  double to_s = 0;
+  double took_ms = 0;
+  std::map<std::string, double> per_s;  ///< counters
+  std::map<std::string, double> gauges;
+  std::map<std::string, std::int64_t> waits;
+  std::optional<double> cpu_busy, cpu_iowait, cpu_steal;
+  std::optional<double> disk_busy, disk_read_bytes_per_s, disk_write_bytes_per_s;
+};
+
+/// A row of pg_stat_statements, in this database. The text is of a session seen at work with it.
+struct StatementCounts {
+  std::string text;
+  double calls = 0, time_ms = 0, rows = 0;
+  double blocks_hit = 0, blocks_read = 0, wal_bytes = 0;
+};
+using Statements = std::map<std::string, StatementCounts>;  ///< by queryid
+
+struct TableGrowth {
+  std::string name;
+  std::int64_t table_bytes = 0, index_bytes = 0;              ///< at the end
+  std::int64_t table_grown_bytes = 0, index_grown_bytes = 0;  ///< since the beginning
+};
+
+/// What changed at the host between begin and end of the measured part.
+struct HostFacts {
+  double elapsed_s = 0;  ///< between the two looks
+  std::optional<double> steal_share;
+  double steal_s = 0;
+  std::optional<std::int64_t> throttled;
+  double throttled_s = 0;
+};
+
+/// And at the server, warm-up included. Default: nothing was seen, and nothing is concluded.
+struct ServerFacts {
+  double elapsed_s = 0;
+  std::vector<std::string> changed_settings;  ///< names
+  bool restarted = false;                     ///< pg_postmaster_start_time() is another one
+  bool reloaded = false;                      ///< pg_conf_load_time() is another one
+  double own_transactions = 0;
+  double other_transactions = 0;  ///< of all other databases
+  double own_active_s = 0;        ///< summed over sessions
+  double other_active_s = 0;
+  double statements_evicted = 0;  ///< pg_stat_statements_info.dealloc
+};
+
+/// What looking cost.
+struct ObserverCost {
+  std::int64_t looks = 0;
+  std::int64_t dropped = 0;  ///< the last one was not over in time, or the server did not answer
+  double server_s = 0;       ///< round trips together: an upper bound of the server's time
+  double client_cpu_s = 0;
+};
+
+struct EvidenceSeries {
+  std::vector<EvidenceSecond> seconds;
+  std::map<std::string, double> totals;       ///< counters, whole run with its warm-up
+  std::map<std::string, std::int64_t> waits;  ///< of the measured part, summed over looks
+  std::map<std::string, std::int64_t> contended;
+  std::vector<std::pair<std::string, StatementCounts>> statements;  ///< kStatementsMax by time
+  std::vector<TableGrowth> tables;
+  HostFacts host;
+  ServerFacts server;
+  ObserverCost observer;
+  std::string note;  ///< why something is missing; a sentence
+
+  static constexpr std::size_t kStatementsMax = 10;
+  [[nodiscard]] nlohmann::ordered_json to_json() const;
+};
+
+/// seconds, totals, waits, contended, host, and of server all but changed_settings. A counter that
+/// went back (restart, reset) is left out of that second and counts from 0 in the totals.
+/// `measured_s`: the length of the measured part; what is looked at after it is the drain.
+[[nodiscard]] EvidenceSeries differences(const std::vector<Look>& looks, double measured_s);
+
+/// The ones with most time, the most first.
+[[nodiscard]] std::vector<std::pair<std::string, StatementCounts>> top_statements(
+    const Statements& before, const Statements& after, std::size_t count);
+
+[[nodiscard]] std::vector<TableGrowth> growth(const std::vector<RelationSize>& before,
+                                              const std::vector<RelationSize>& after);
+
+/// Keeps every second look, from the first on: cumulative counters lose nothing by it.
+void thin(std::vector<Look>& looks);
+
+}  // namespace pantryd::loadgen

@@ -1,0 +1,189 @@
+// No state.
+#include "loadgen/report/html.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "loadgen/report/chart.h"
+#include "loadgen/report/evidence_text.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+constexpr std::size_t kEventsMax = 7;  // and one for the rest: as many colours as there are
+constexpr std::size_t kBarsMax = 600;
+
+constexpr const char* kStyle =
+    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;"
+    "color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}"
+    "td,th{text-align:right;padding:.3rem .5rem;border-bottom:1px solid #d0d7de}"
+    "td:first-child,th:first-child{text-align:left}pre{white-space:pre-wrap;font-size:13px}"
+    "svg{width:100%;height:auto;overflow:visible}svg text{font-size:11px;fill:#57606a}"
+    ".grid{stroke:#d0d7de}.line{fill:none;stroke:#0969da;stroke-width:1.5}"
+    ".warmup{fill:#8b949e;opacity:.15}.checkpoint{fill:#bf8700;opacity:.25}"
+    ".outage{fill:#cf222e;opacity:.25}.legend span{margin-right:1rem;font-size:13px}"
+    ".key{width:10px;height:10px}"
+    ".c0{fill:#0969da}.c1{fill:#bc4c00}.c2{fill:#1a7f37}.c3{fill:#8250df}.c4{fill:#bf3989}"
+    ".c5{fill:#9a6700}.c6{fill:#1b7c83}.c7{fill:#8b949e}"
+    ".PASS{color:#116329}.FAIL{color:#a40e26}.INCONCLUSIVE,.INVALID{color:#7d4e00}"
+    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}"
+    "td,th{border-color:#30363d}.grid{stroke:#30363d}svg text{fill:#9da7b3}"
+    ".PASS{color:#3fb950}.FAIL{color:#ff7b72}.INCONCLUSIVE,.INVALID{color:#d29922}}";
+
+std::string ms(const Histogram& histogram, double quantile) {
+  if (histogram.count() == 0) return "-";
+  return fmt::format("{:.2f}", static_cast<double>(histogram.quantile_us(quantile)) / 1000);
+}
+
+std::string operations_table(const LoadResult& result) {
+  std::string out =
+      "<h2>Operations</h2>\n<table><thead><tr><th>response, ms</th><th>done</th><th>failed</th>"
+      "<th>p50</th><th>p95</th><th>p99</th><th>p99.9</th><th>max</th><th>service p99</th>"
+      "<th>SLO p99</th><th>verdict</th></tr></thead><tbody>\n";
+  for (const auto& each : result.operations) {
+    const auto& totals = each.totals;
+    const auto slo =
+        each.slo_p99 ? fmt::format("{:g}", static_cast<double>(each.slo_p99->count()) / 1000) : "-";
+    out += fmt::format(
+        "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
+        "<td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
+        html_escaped(each.name), totals.completed, totals.errors + totals.not_started,
+        ms(totals.response, 0.5), ms(totals.response, 0.95), ms(totals.response, 0.99),
+        ms(totals.response, 0.999), ms(totals.response, 1), ms(totals.service, 0.99), slo,
+        to_string(each.verdict), to_string(each.verdict));
+  }
+  return out + "</tbody></table>\n";
+}
+
+ChartAxis axis_of(const LoadResult& result) {
+  ChartAxis axis;
+  axis.to_s = std::max(1.0, result.totals.client.measured_s);
+  for (const auto& window : result.totals.windows) {
+    axis.from_s = std::min(axis.from_s, static_cast<double>(window.second));
+    axis.to_s = std::max(axis.to_s, static_cast<double>(window.second + 1));
+  }
+  if (axis.from_s < 0) axis.marks.push_back({axis.from_s, 0, "warmup", "warm-up"});
+  for (const auto& second : result.evidence.seconds) {
+    const auto found = second.per_s.find("checkpoints");
+    if (found == second.per_s.end() || found->second <= 0) continue;
+    axis.marks.push_back({second.from_s, second.to_s, "checkpoint",
+                          fmt::format("checkpoint at {:.0f} s", second.to_s)});
+  }
+  for (const auto& outage : result.totals.outages) {
+    axis.marks.push_back({outage.from_s, outage.to_s.value_or(axis.to_s), "outage",
+                          fmt::format("outage, {} connections lost: {}", outage.connections_lost,
+                                      outage.first_error)});
+  }
+  return axis;
+}
+
+std::string load_charts(const LoadResult& result, const ChartAxis& axis) {
+  ChartPoints done;
+  ChartPoints p99;
+  for (const auto& window : result.totals.windows) {
+    const double middle = static_cast<double>(window.second) + 0.5;
+    done.emplace_back(middle, static_cast<double>(window.completed));
+    p99.emplace_back(middle, static_cast<double>(window.p99_us) / 1000);
+  }
+  return line_chart(axis, done, "Operations done a second", "1/s") +
+         line_chart(axis, p99, "Response p99", "ms");
+}
+
+/// The most frequent events by name, and the rest as one.
+std::vector<std::string> events_of(const std::vector<EvidenceSecond>& seconds) {
+  std::map<std::string, std::int64_t> sums;
+  for (const auto& second : seconds) {
+    for (const auto& [event, count] : second.waits) sums[event] += count;
+  }
+  std::vector<std::pair<std::int64_t, std::string>> sorted;
+  for (const auto& [event, count] : sums) sorted.emplace_back(count, event);
+  std::sort(sorted.rbegin(), sorted.rend());
+  std::vector<std::string> out;
+  for (std::size_t i = 0; i < std::min(kEventsMax, sorted.size()); ++i) {
+    out.push_back(sorted[i].second);
+  }
+  if (sorted.size() > kEventsMax) out.emplace_back("other");
+  return out;
+}
+
+std::string waits_chart(const LoadResult& result, const ChartAxis& axis) {
+  const auto& seconds = result.evidence.seconds;
+  const auto names = events_of(seconds);
+  if (names.empty()) return {};
+  std::vector<ChartBar> bars;
+  const auto stride = std::max<std::size_t>(1, (seconds.size() + kBarsMax - 1) / kBarsMax);
+  for (std::size_t i = 0; i < seconds.size(); i += stride) {
+    const auto last = std::min(seconds.size() - 1, i + stride - 1);
+    ChartBar bar{seconds[i].from_s, seconds[last].to_s, std::vector<double>(names.size())};
+    for (const auto& [event, count] : seconds[i].waits) {
+      const auto found = std::find(names.begin(), names.end(), event);
+      const auto at =
+          found == names.end() ? names.size() - 1 : static_cast<std::size_t>(found - names.begin());
+      bar.parts[at] += static_cast<double>(count);
+    }
+    bars.push_back(std::move(bar));
+  }
+  return stacked_chart(axis, bars, names, "Sessions at work, by what they wait for", "sessions");
+}
+
+std::string reasons_list(const LoadResult& result) {
+  std::string out;
+  for (const auto& reason : result.reasons) out += "<li>" + html_escaped(reason) + "</li>\n";
+  for (const auto& warning : result.self_check.warnings) {
+    out += "<li>" + html_escaped(warning) + "</li>\n";
+  }
+  return out.empty() ? out : "<ul>\n" + out + "</ul>\n";
+}
+
+}  // namespace
+
+std::string html_escaped(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    switch (c) {
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '&':
+        out += "&amp;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        // Control characters are no part of HTML, whatever made them come here.
+        out.push_back(static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? ' ' : c);
+    }
+  }
+  return out;
+}
+
+std::string load_html(const LoadResult& result) {
+  const auto verdict = std::string(to_string(result.verdict));
+  const auto axis = axis_of(result);
+  std::string out = fmt::format(
+      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
+      "content=\"width=device-width\"><title>pantryd load: {0}</title><style>{1}</style></head>"
+      "<body>\n<h1>{2}: <span class=\"{0}\">{0}</span></h1>\n<p>{3}, PostgreSQL {4}, {5}</p>\n",
+      verdict, kStyle, html_escaped(result.options.workload.name), html_escaped(result.target),
+      html_escaped(result.server_version), html_escaped(result.started_at));
+  out += reasons_list(result);
+  out += fmt::format("<p><b>Next limit.</b> {}</p>\n", html_escaped(result.bottleneck.text));
+  out += operations_table(result);
+  out += load_charts(result, axis);
+  out += waits_chart(result, axis);
+  out += "<h2>In words</h2>\n<pre>" + html_escaped(result.to_text()) + "</pre>\n";
+  out += "<h2>Environment</h2>\n<pre>" + html_escaped(result.environment.to_text()) +
+         "</pre>\n</body></html>\n";
+  return out;
+}
+
+}  // namespace pantryd::loadgen
