@@ -62,7 +62,8 @@ void FindMax::plan(Purpose purpose, std::optional<double> rate_per_s, int stretc
   const auto longest = kLongest * settings_.trial;
   auto duration = stretch * settings_.trial;
   if (rate_per_s && purpose != Purpose::base && purpose != Purpose::calibrate) {
-    const double enough_ms = 1000.0 * static_cast<double>(settings_.samples_min) / *rate_per_s;
+    const double enough_ms =
+        1000.0 * stretch * static_cast<double>(settings_.samples_min) / *rate_per_s;
     const auto capped_ms = std::min(enough_ms, static_cast<double>(longest.count()));
     duration = std::max(duration, std::chrono::milliseconds(std::llround(capped_ms)));
   }
@@ -274,7 +275,13 @@ void FindMax::on_anneal(const TrialOutcome& outcome) {
     overloaded_ = true;
     return plan(Purpose::anneal, *result_.low_per_s, kConfirmStretch);
   }
-  result_.hysteresis = outcome.verdict != Verdict::pass;
+  const bool passed = outcome.verdict == Verdict::pass;
+  // So near to the limit one failure may be chance: a grudge is what is seen twice.
+  if (!passed && ++grudges_ < 2) {
+    overloaded_ = false;
+    return plan(Purpose::anneal, capped(*result_.high_per_s * kOverload));
+  }
+  result_.hysteresis = !passed;
   finish(
       Verdict::pass,
       fmt::format("{:.1f}/s passed {} times{}", *result_.low_per_s, result_.confirmed,

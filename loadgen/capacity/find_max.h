@@ -9,7 +9,7 @@
 //   narrow     between the two in log space, nearer to the lower end, since a failure far above the
 //              limit leaves debris behind; trials lengthen as the interval shrinks
 //   confirm    the lower end again and again; one failure makes it the upper end
-//   anneal     once above the limit and back: whether the server bears it a grudge
+//   anneal     above the limit and back, twice at most: whether the server bears it a grudge
 //
 // Sources: RFC 2544; MLRsearch (FD.io); Shivam et al., "Cutting corners", USENIX ATC 2008.
 #pragma once
@@ -117,6 +117,7 @@ class FindMax {
   int invalid_ = 0;
   int lengthened_ = 0;
   int lowered_ = 0;
+  int grudges_ = 0;          ///< failures at the lower end after an overload
   bool overloaded_ = false;  ///< the upward half of the annealing is done
   bool over_ = false;
 };

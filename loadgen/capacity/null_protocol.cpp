@@ -102,8 +102,8 @@ void put_greeting(std::string& to, std::uint32_t pid) {
 bool is_version_question(std::string_view sql) {
   return contains(sql, "SHOW server_version");
 }
-bool is_settings_question(std::string_view sql) {
-  return contains(sql, "FROM pg_settings");
+bool is_empty_question(std::string_view sql) {
+  return contains(sql, "FROM pg_settings") || contains(sql, "FROM pg_prepared_statements");
 }
 
 bool answer_by_text(std::string& to, std::string_view sql, bool with_columns) {
@@ -113,7 +113,7 @@ bool answer_by_text(std::string& to, std::string_view sql, bool with_columns) {
     put_complete(to, "SHOW");
     return true;
   }
-  if (is_settings_question(sql)) {
+  if (is_empty_question(sql)) {
     if (with_columns) put_columns(to, 2);
     put_complete(to, "SELECT 0");
     return true;

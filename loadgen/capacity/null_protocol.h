@@ -20,7 +20,8 @@ void put_columns(std::string& to, std::uint16_t count);
 void put_row(std::string& to, std::string_view value);
 
 [[nodiscard]] bool is_version_question(std::string_view sql);
-[[nodiscard]] bool is_settings_question(std::string_view sql);
+/// What is answered with no rows at all, of two columns.
+[[nodiscard]] bool is_empty_question(std::string_view sql);
 /// What a statement gets that was not prepared under a name. False: it was an error.
 [[nodiscard]] bool answer_by_text(std::string& to, std::string_view sql, bool with_columns);
 

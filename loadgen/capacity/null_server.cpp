@@ -251,7 +251,7 @@ bool NullServer::Loop::handle_startup(Client& client, int fd) {
 void NullServer::Loop::describe(Client& client) const {
   if (client.failed) return;
   if (client.unnamed && !is_version_question(client.statement)) {
-    const bool settings = is_settings_question(client.statement);
+    const bool settings = is_empty_question(client.statement);
     if (settings) return put_columns(client.round, 2);
     return put_message(client.round, 'n', "");
   }
