@@ -7,6 +7,7 @@
 #include "base/units.h"
 #include "cli/subcommands.h"
 #include "loadgen/capacity/ceiling.h"
+#include "loadgen/capacity/ceiling_store.h"
 
 namespace pantryd::cli {
 namespace {
@@ -30,6 +31,7 @@ po::options_description find_max_options() {
       "budget", text("10m"), "of the whole search")("width", po::value<double>()->default_value(5),
                                                     "of the interval, in percent")(
       "checkpoint", text("ask"), "before each confirmation: ask for one, wait for one, or none")(
+      "no-store", po::bool_switch(), "do not write the ceiling to pantryd.load_ceiling")(
       "no-anneal", po::bool_switch(), "do not look at what an overload leaves behind")(
       "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(
       "statement-limit", text("30s"), "a statement is cancelled after it")(
@@ -65,8 +67,8 @@ loadgen::CeilingOptions read_options(const PoolKeys& pool, const po::variables_m
   out.load.seed = values["seed"].as<std::uint64_t>();
   out.load.statement_limit = duration_option(values, "statement-limit");
   out.load.workload = loadgen::load_workload(values["workload"].as<std::string>());
-  const auto only = values["only"].as<std::string>();
-  if (!only.empty()) out.load.workload = out.load.workload.only(only);
+  out.only = values["only"].as<std::string>();
+  if (!out.only.empty()) out.load.workload = out.load.workload.only(out.only);
   if (!values["slo"].as<std::string>().empty()) {
     out.slo_p99 = duration_option(values, "slo");
     if (out.slo_p99->count() < 1) throw Error(ExitCode::usage, "--slo must be above 0");
@@ -125,7 +127,11 @@ int run_load_find_max(const Context& context, const Arguments& arguments) {
   const auto where = target_settings(context);
   const auto options = read_options(where.pool, *values);
   const auto progress = context.progress ? lines() : loadgen::CeilingProgress();
-  const auto ceiling = loadgen::find_ceiling(where.login(), options, progress, context.stop);
+  auto ceiling = loadgen::find_ceiling(where.login(), options, progress, context.stop);
+  if (!(*values)["no-store"].as<bool>()) {
+    auto problem = loadgen::store_ceiling(where.login(), ceiling);
+    if (!problem.empty()) ceiling.notes.push_back(std::move(problem));
+  }
   const auto out = (*values)["out"].as<std::string>();
   const auto json = out.empty() && !context.json ? std::string() : ceiling.to_json();
   // Printed first: a full disk must not cost the answer as well.

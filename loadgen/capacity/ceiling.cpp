@@ -42,10 +42,12 @@ class Control {
     for (;;) {
       const auto busy = number(
           "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'pantryd-load%' AND "
-          "state <> 'idle' AND datname = current_database()");
+          "datname = current_database()");
       if (!busy || *busy == 0) return;
       if (deadline.expired()) {
-        note(notes, "Statements of a trial were still at work when the next one began.");
+        note(notes,
+             "Sessions of a load were still there when a trial began: another load, or statements "
+             "that do not end.");
         return;
       }
       if (rest()) return;
@@ -54,6 +56,14 @@ class Control {
 
   [[nodiscard]] std::int64_t size_bytes() {
     return number("SELECT pg_database_size(current_database())").value_or(-1);
+  }
+
+  /// Of this database, since its statistics began; -1: not known.
+  [[nodiscard]] std::int64_t transactions() {
+    return number(
+               "SELECT xact_commit + xact_rollback FROM pg_stat_database "
+               "WHERE datname = current_database()")
+        .value_or(-1);
   }
 
   [[nodiscard]] std::int64_t checkpoints() {
@@ -235,6 +245,30 @@ TrialOutcome outcome_of(const LoadResult& result) {
   return out;
 }
 
+namespace {
+
+/// Transactions against operations, over the confirmations.
+class Transactions {
+ public:
+  void begin(Control& control) { before_ = control.transactions(); }
+  void end(Control& control, const LoadResult& result) {
+    const auto after = control.transactions();
+    if (before_ < 0 || after < before_) return;
+    transactions_ += static_cast<double>(after - before_);
+    operations_ += static_cast<double>(result.completed() + result.totals.warmup_operations);
+  }
+  [[nodiscard]] std::optional<double> per_operation() const {
+    if (operations_ <= 0) return std::nullopt;
+    return transactions_ / operations_;
+  }
+
+ private:
+  std::int64_t before_ = -1;
+  double transactions_ = 0, operations_ = 0;
+};
+
+}  // namespace
+
 Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
                      const CeilingProgress& progress, const StopFlag* stop) {
   Ceiling out;
@@ -251,6 +285,7 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
   out.growth.before_bytes = control.size_bytes();
   const NullServer null_server;
   FindMax search(out.options.search);
+  Transactions transactions;
   auto checkpoints = options.checkpoints;
   std::optional<std::int64_t> first_checkpoint;
   while (const auto trial = search.next_trial()) {
@@ -267,12 +302,17 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
         control.wait_checkpoint(*first_checkpoint + search.result().confirmed, out.notes);
       }
     }
+    const bool counts = trial->purpose == Purpose::confirm;
+    if (counts) transactions.begin(control);
     const auto result = run_load(trial->null_target ? null_server.where() : where,
                                  load_options(out.options, *trial, number), {}, stop);
     if (!trial->null_target) {
       out.server_version = result.server_version;
       out.dataset = result.dataset;
     }
+    // The last sessions of a trial tell their counts when they end.
+    if (counts) control.settle(options.settle_limit, out.notes);
+    if (counts) transactions.end(control, result);
     auto outcome = outcome_of(result);
     outcome.taken = since(trial_began);
     out.growth.after_bytes.push_back(control.size_bytes());
@@ -280,6 +320,7 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
     if (progress.ended) progress.ended({*trial, outcome});
   }
   if (first_checkpoint) out.checkpoints_seen = control.checkpoints() - *first_checkpoint;
+  out.transactions_per_operation = transactions.per_operation();
   out.search = search.result();
   out.taken_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
   return out;

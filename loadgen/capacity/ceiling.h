@@ -27,6 +27,7 @@ struct CeilingOptions {
   std::optional<std::chrono::microseconds> slo_p99;
   Checkpoints checkpoints = Checkpoints::ask;
   std::chrono::milliseconds settle_limit{30'000};
+  std::string only;  ///< the one operation that `load.workload` was cut down to; or empty
 };
 
 /// The data set after each trial, in the order of SearchResult::points; -1: not known.
@@ -44,6 +45,9 @@ struct Ceiling {
   std::string started_at;  ///< ISO 8601, UTC
   double taken_s = 0;
   Growth growth;
+  /// Commits and rollbacks of the database over operations, in the confirmations: what turns the
+  /// ceiling into the unit in which pg_stat_database counts the demand.
+  std::optional<double> transactions_per_operation;
   std::int64_t checkpoints_seen = 0;  ///< completed from the first confirmation to the end
   std::vector<std::string> notes;     ///< what could not be done, each a sentence
 

@@ -28,6 +28,7 @@ Json settings_json(const CeilingOptions& options) {
   }
   return {{"workload", options.load.workload.name},
           {"workload_file", options.load.workload.source},
+          {"only", options.only.empty() ? Json() : Json(options.only)},
           {"mode", to_string(options.load.mode)},
           {"users", options.load.users},
           {"connections", options.load.connections},
@@ -90,6 +91,7 @@ std::string Ceiling::to_json() const {
   out["high_per_s"] = maybe(search.high_per_s);
   out["width"] = maybe(search.width());
   out["confirmed"] = search.confirmed;
+  out["transactions_per_operation"] = maybe(transactions_per_operation);
   out["closed_loop_per_s"] = maybe(search.closed_loop_per_s);
   out["base_p99_us"] = maybe(search.base_p99_us);
   out["hysteresis"] = maybe(search.hysteresis);
