@@ -9,6 +9,7 @@ std::span<const Command> commands() {
       Command{"check", "every probe once; exits like a Nagios plugin", run_check},
       Command{"config check", "validate the configuration file", run_config_check},
       Command{"config show", "show the settings in force, secrets left out", run_config_show},
+      Command{"load compare", "tell two runs apart, or that they cannot be", run_load_compare},
       Command{"load find-max", "find the highest rate at which the response times hold",
               run_load_find_max},
       Command{"load run", "drive the grocery workload and judge its response times", run_load_run},

@@ -15,6 +15,7 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr int kResamples = 1'000;
+constexpr std::size_t kBlocksMin = 6;
 constexpr std::size_t kSecondsMin = 12;  // for an interval from the seconds of a run
 
 /// 97.5 % of Student's t. Exact to 0.002 up to 30 degrees of freedom, and beyond to 0.3 %.
@@ -87,8 +88,8 @@ Resampled resample(const std::vector<ComparedRun::Second>& seconds, const Statis
   const auto n = seconds.size();
   // Grows as n^(1/3), as theory asks; twice that, since too short blocks take neighbours that
   // resemble each other for independent ones and then show differences that are not there.
-  const auto length = std::max<std::size_t>(
-      1, 2 * static_cast<std::size_t>(std::cbrt(static_cast<double>(n) + 0.5)));
+  const auto wanted = 2 * static_cast<std::size_t>(std::cbrt(static_cast<double>(n) + 0.5));
+  const auto length = std::clamp<std::size_t>(wanted, 1, n / kBlocksMin);
   const auto blocks = n / length;
   std::vector<double> logs;
   for (int i = 0; i < kResamples; ++i) {
