@@ -115,6 +115,7 @@ class Control {
     if (connection_ && !connection_->broken()) return true;
     try {
       connection_.emplace(pg::Connection::connect(where_, Deadline::in(kQueryLimit)));
+      connection_->stop_on(stop_);
       return true;
     } catch (const pg::PgError&) {
       return false;
@@ -247,6 +248,17 @@ TrialOutcome outcome_of(const LoadResult& result) {
 
 namespace {
 
+/// None: a person ended it before it began.
+std::optional<LoadResult> run_trial(const pg::Conninfo& where, const LoadOptions& load,
+                                    const StopFlag* stop) {
+  try {
+    return run_load(where, load, {}, stop);
+  } catch (const Error&) {
+    if (stop != nullptr && stop->requested()) return std::nullopt;
+    throw;
+  }
+}
+
 /// Transactions against operations, over the confirmations.
 class Transactions {
  public:
@@ -304,16 +316,20 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
     }
     const bool counts = trial->purpose == Purpose::confirm;
     if (counts) transactions.begin(control);
-    const auto result = run_load(trial->null_target ? null_server.where() : where,
-                                 load_options(out.options, *trial, number), {}, stop);
-    if (!trial->null_target) {
-      out.server_version = result.server_version;
-      out.dataset = result.dataset;
+    const auto result = run_trial(trial->null_target ? null_server.where() : where,
+                                  load_options(out.options, *trial, number), stop);
+    TrialOutcome outcome;
+    outcome.stopped = true;
+    if (result) {
+      outcome = outcome_of(*result);
+      if (!trial->null_target) {
+        out.server_version = result->server_version;
+        out.dataset = result->dataset;
+      }
+      // The last sessions of a trial tell their counts when they end.
+      if (counts) control.settle(options.settle_limit, out.notes);
+      if (counts) transactions.end(control, *result);
     }
-    // The last sessions of a trial tell their counts when they end.
-    if (counts) control.settle(options.settle_limit, out.notes);
-    if (counts) transactions.end(control, result);
-    auto outcome = outcome_of(result);
     outcome.taken = since(trial_began);
     out.growth.after_bytes.push_back(control.size_bytes());
     search.report(outcome);

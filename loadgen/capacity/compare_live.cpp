@@ -50,7 +50,14 @@ std::optional<LoadResult> run_side(const LiveSide& side, std::uint64_t seed, int
   // The same arrivals for both sides of a pair, others in each pair.
   load.seed = seed;
   for (;;) {
-    auto result = run_load(side.where, load, {}, stop);
+    LoadResult result;
+    try {
+      result = run_load(side.where, load, {}, stop);
+    } catch (const Error&) {
+      // Whoever ends it while it connects ends it as well.
+      if (stop != nullptr && stop->requested()) return std::nullopt;
+      throw;
+    }
     if (result.stopped) return std::nullopt;
     if (result.verdict != Verdict::invalid) return result;
     if (--invalid_left < 0) {

@@ -106,6 +106,19 @@ TEST(FindMaxRunTest, AnSloThatNobodyCanMeetFailsAtOnceAndIsNotStored) {
   EXPECT_TRUE(json["low_per_s"].is_null());
 }
 
+TEST(FindMaxRunTest, APersonEndsTheSearchAndKeepsWhatWasFound) {
+  StopFlag stop;
+  CeilingProgress progress;
+  // While the next trial connects, and not in the midst of one.
+  progress.begins = [&](const Trial& trial, std::size_t) {
+    if (trial.purpose == Purpose::base) stop.request();
+  };
+  const auto ceiling = find_ceiling(shared_sandbox().primary(), short_search(), progress, &stop);
+  EXPECT_EQ(ceiling.search.verdict, Verdict::inconclusive);
+  EXPECT_TRUE(ceiling.search.closed_loop_per_s);
+  EXPECT_THAT(ceiling.to_text(), HasSubstr("Ended early"));
+}
+
 TEST(FindMaxRunTest, AStandbyTakesNoCeilingAndThatIsSaid) {
   Ceiling ceiling;
   ceiling.options = short_search();
