@@ -25,6 +25,9 @@ po::options_description compare_options() {
   options.add_options()("files", texts(), "two results of load run --out: A and B")(
       "a", texts(), "several results of A; with --live its variant, such as mode=faithful")(
       "b", texts(), "several results of B; with --live its variant, such as mode=pipelined")(
+      "a-windows", texts(),
+      "the file of windows of each result of A, so that operations are judged")(
+      "b-windows", texts(), "likewise of B")(
       "allow", texts(), "differences that may be, by name, such as mode, or all")(
       "bootstrap-seed", po::value<std::uint64_t>()->default_value(1), "of the resampling")(
       "out", text(""), "also write the comparison as JSON to this file")("live", po::bool_switch(),
@@ -58,10 +61,20 @@ loadgen::Comparison compare_files(const po::variables_map& values) {
   std::vector<loadgen::ComparedRun> runs_a, runs_b;
   std::vector<std::string> differences;
   std::string first;
-  const auto take = [&](const Texts& names, std::vector<loadgen::ComparedRun>& runs) {
+  const auto take = [&](const Texts& names, const std::string& windows_option,
+                        std::vector<loadgen::ComparedRun>& runs) {
+    const auto windows = values[windows_option].as<Texts>();
+    if (!windows.empty() && windows.size() != names.size()) {
+      throw Error(ExitCode::usage,
+                  fmt::format("--{} needs a file for each result", windows_option));
+    }
     for (const auto& name : names) {
       const auto text = read_file(name, kResultBytesMax);
       runs.push_back(loadgen::read_run(name, text));
+      if (!windows.empty()) {
+        const auto& file = windows[runs.size() - 1];
+        loadgen::add_windows(runs.back(), file, read_file(file, kResultBytesMax));
+      }
       if (first.empty()) first = text;
       for (auto& each : loadgen::run_differences(first, text)) {
         if (std::find(differences.begin(), differences.end(), each) == differences.end()) {
@@ -70,8 +83,8 @@ loadgen::Comparison compare_files(const po::variables_map& values) {
       }
     }
   };
-  take(a, runs_a);
-  take(b, runs_b);
+  take(a, "a-windows", runs_a);
+  take(b, "b-windows", runs_b);
   const auto allowed_list = values["allow"].as<Texts>();
   const std::set<std::string> allowed(allowed_list.begin(), allowed_list.end());
   const auto refused = loadgen::not_allowed(differences, allowed);

@@ -168,6 +168,22 @@ milliseconds longest_slo(const Workload& workload) {
   return std::chrono::ceil<milliseconds>(longest);
 }
 
+/// Where load runs can look at their server: not at one that is none.
+template <typename Options>
+void look_at_nothing(Options& load) {
+  if constexpr (requires { load.evidence; }) load.evidence = false;
+}
+
+/// What limited the run, where load runs name it; else empty.
+template <typename Result>
+std::string bottleneck_of(const Result& result) {
+  if constexpr (requires { result.bottleneck.text; }) {
+    return result.bottleneck.name == "none" ? std::string() : result.bottleneck.text;
+  } else {
+    return {};
+  }
+}
+
 LoadOptions load_options(const CeilingOptions& options, const Trial& trial, std::size_t number) {
   auto out = options.load;
   out.rate_per_s = trial.rate_per_s;
@@ -181,6 +197,7 @@ LoadOptions load_options(const CeilingOptions& options, const Trial& trial, std:
   if (trial.null_target) {
     out.workload = null_workload(out.workload);
     out.pool.reset();
+    look_at_nothing(out);
   }
   return out;
 }
@@ -237,6 +254,7 @@ TrialOutcome outcome_of(const LoadResult& result) {
   for (const auto& each : result.operations) all.merge(each.totals.response);
   out.p99_us = all.quantile_us(0.99);
   if (!result.reasons.empty()) out.reason = result.reasons.front();
+  out.bottleneck = bottleneck_of(result);
   const bool open = result.options.rate_per_s.has_value();
   if (open && out.verdict != Verdict::fail && out.verdict != Verdict::invalid &&
       backlog_grows(result)) {

@@ -54,6 +54,19 @@ std::optional<double> SearchResult::width() const {
   return *high_per_s / *low_per_s - 1;
 }
 
+std::string SearchResult::bottleneck() const {
+  std::string out;
+  double lowest = 0;
+  for (const auto& [trial, outcome] : points) {
+    if (!trial.rate_per_s || outcome.verdict != Verdict::fail || outcome.bottleneck.empty())
+      continue;
+    if (!out.empty() && *trial.rate_per_s >= lowest) continue;
+    lowest = *trial.rate_per_s;
+    out = outcome.bottleneck;
+  }
+  return out;
+}
+
 FindMax::FindMax(SearchSettings settings) : settings_(settings) {
   plan(settings_.calibrate ? Purpose::calibrate : Purpose::burst, std::nullopt);
 }

@@ -55,8 +55,9 @@ struct TrialOutcome {
   double completed_per_s = 0;
   std::int64_t p99_us = 0;  ///< response, of all operations together
   std::chrono::milliseconds taken{0};
-  bool stopped = false;  ///< by a person
-  std::string reason;    ///< of the verdict, a sentence or empty
+  bool stopped = false;    ///< by a person
+  std::string reason;      ///< of the verdict, a sentence or empty
+  std::string bottleneck;  ///< what limited the server, a sentence or empty
 };
 
 struct SearchPoint {
@@ -82,6 +83,8 @@ struct SearchResult {
   std::vector<SearchPoint> points;  ///< in order
 
   [[nodiscard]] std::optional<double> width() const;  ///< high / low - 1
+  /// What limited the server at the lowest rate that failed; empty when nobody could tell.
+  [[nodiscard]] std::string bottleneck() const;
 };
 
 class FindMax {

@@ -51,6 +51,7 @@ Json trials_json(const Ceiling& ceiling) {
                  {"null_target", trial.null_target},
                  {"verdict", to_string(outcome.verdict)},
                  {"reason", outcome.reason},
+                 {"bottleneck", outcome.bottleneck},
                  {"completed_per_s", outcome.completed_per_s},
                  {"p99_us", outcome.p99_us},
                  {"taken_s", seconds(outcome.taken)}};
@@ -94,6 +95,8 @@ std::string Ceiling::to_json() const {
   out["transactions_per_operation"] = maybe(transactions_per_operation);
   out["closed_loop_per_s"] = maybe(search.closed_loop_per_s);
   out["base_p99_us"] = maybe(search.base_p99_us);
+  const auto limit = search.bottleneck();
+  out["bottleneck"] = limit.empty() ? Json() : Json(limit);
   out["hysteresis"] = maybe(search.hysteresis);
   out["client"] = {{"ceiling_per_s", maybe(search.client_ceiling_per_s)},
                    {"limit_per_s", maybe(search.client_limit_per_s)}};
@@ -118,6 +121,9 @@ std::string Ceiling::to_text() const {
       fmt::format(", confirmed {} times over {} checkpoints\n", search.confirmed, checkpoints_seen);
   out += fmt::format("closed loop: {} (an upper bound); client alone: {}\n",
                      rate(search.closed_loop_per_s), rate(search.client_ceiling_per_s));
+  if (const auto limit = search.bottleneck(); !limit.empty()) {
+    out += "what limits: " + limit + "\n";
+  }
   if (search.hysteresis) {
     out += fmt::format("hysteresis: {}\n", *search.hysteresis ? "yes" : "none");
   }

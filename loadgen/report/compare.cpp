@@ -7,6 +7,7 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <numeric>
 
 #include "base/error.h"
 #include "loadgen/dataset/random.h"
@@ -16,6 +17,7 @@ namespace {
 
 constexpr int kResamples = 1'000;
 constexpr std::size_t kBlocksMin = 6;
+constexpr double kBeyondMin = 10;
 constexpr std::size_t kSecondsMin = 12;  // for an interval from the seconds of a run
 
 /// 97.5 % of Student's t. Exact to 0.002 up to 30 degrees of freedom, and beyond to 0.3 %.
@@ -75,30 +77,30 @@ std::optional<std::pair<double, double>> welch(const Moments& a, const Moments& 
   return around(b.mean - a.mean, t_975(degrees) * std::sqrt(sum));
 }
 
-using Statistic = std::function<double(const ComparedRun::Second&)>;
+/// A figure of some seconds of a run, by their indexes; one may come more than once.
+using Figure = std::function<double(const std::vector<std::size_t>&)>;
 
-/// Variance of the logarithm of a mean over seconds, and the blocks it was made of.
+/// Variance of the logarithm of a figure, and the blocks it was made of.
 struct Resampled {
   double variance = 0;
   double blocks = 0;
 };
 
-Resampled resample(const std::vector<ComparedRun::Second>& seconds, const Statistic& value,
-                   Random& random) {
-  const auto n = seconds.size();
+Resampled resample(std::size_t n, const Figure& figure, Random& random) {
   // Grows as n^(1/3), as theory asks; twice that, since too short blocks take neighbours that
   // resemble each other for independent ones and then show differences that are not there.
   const auto wanted = 2 * static_cast<std::size_t>(std::cbrt(static_cast<double>(n) + 0.5));
   const auto length = std::clamp<std::size_t>(wanted, 1, n / kBlocksMin);
   const auto blocks = n / length;
   std::vector<double> logs;
+  std::vector<std::size_t> drawn(blocks * length);
   for (int i = 0; i < kResamples; ++i) {
-    double sum = 0;
     for (std::size_t block = 0; block < blocks; ++block) {
       const auto from = random.below(n);
-      for (std::size_t k = 0; k < length; ++k) sum += value(seconds[(from + k) % n]);
+      for (std::size_t k = 0; k < length; ++k) drawn[block * length + k] = (from + k) % n;
     }
-    if (sum > 0) logs.push_back(std::log(sum));
+    const double value = figure(drawn);
+    if (value > 0) logs.push_back(std::log(value));
   }
   Resampled out;
   out.blocks = static_cast<double>(blocks);
@@ -107,21 +109,23 @@ Resampled resample(const std::vector<ComparedRun::Second>& seconds, const Statis
   return out;
 }
 
-double mean_of(const std::vector<ComparedRun::Second>& seconds, const Statistic& value) {
-  double sum = 0;
-  for (const auto& second : seconds) sum += value(second);
-  return sum / static_cast<double>(seconds.size());
+std::vector<std::size_t> all_of(std::size_t n) {
+  std::vector<std::size_t> out(n);
+  std::iota(out.begin(), out.end(), 0U);
+  return out;
 }
 
-ComparedFigure by_seconds(const FigureKey& key, const ComparedRun& a, const ComparedRun& b,
-                          const Statistic& value, Random& random) {
+std::optional<ComparedFigure> by_seconds(const FigureKey& key, std::size_t a_seconds,
+                                         const Figure& a, std::size_t b_seconds, const Figure& b,
+                                         Random& random) {
   ComparedFigure out;
   out.key = key;
-  out.a = mean_of(a.seconds, value);
-  out.b = mean_of(b.seconds, value);
-  out.ratio = out.a > 0 && out.b > 0 ? out.b / out.a : 1;
-  const auto of_a = resample(a.seconds, value, random);
-  const auto of_b = resample(b.seconds, value, random);
+  out.a = a(all_of(a_seconds));
+  out.b = b(all_of(b_seconds));
+  if (!(out.a > 0 && out.b > 0)) return std::nullopt;
+  out.ratio = out.b / out.a;
+  const auto of_a = resample(a_seconds, a, random);
+  const auto of_b = resample(b_seconds, b, random);
   const double degrees = std::min(of_a.blocks, of_b.blocks) - 1;
   out.interval =
       around(std::log(out.ratio), t_975(degrees) * std::sqrt(of_a.variance + of_b.variance));
@@ -139,6 +143,98 @@ std::set<FigureKey> keys_of(const std::vector<ComparedRun>& a, const std::vector
   return out;
 }
 
+/// The mean over seconds of what `value` takes from each.
+template <typename Value>
+Figure mean_of(const ComparedRun& run, Value value) {
+  std::vector<double> values;
+  for (const auto& second : run.seconds) values.push_back(value(second));
+  return [values](const std::vector<std::size_t>& seconds) {
+    double sum = 0;
+    for (const auto at : seconds) sum += values[at];
+    return sum / static_cast<double>(seconds.size());
+  };
+}
+
+/// A quantile of an operation's response times, from histograms that are added up.
+class Quantiles {
+ public:
+  Quantiles(const ComparedRun& run, const std::string& operation) {
+    std::map<std::int64_t, std::size_t> places;
+    for (const auto& second : run.seconds) {
+      for (const auto& [us, count] : second.operations.at(operation).response_us) places[us] = 0;
+    }
+    for (auto& [us, place] : places) {
+      place = us_.size();
+      us_.push_back(us);
+    }
+    for (const auto& second : run.seconds) {
+      auto& counts = seconds_.emplace_back();
+      for (const auto& [us, count] : second.operations.at(operation).response_us) {
+        counts.emplace_back(places[us], count);
+        samples_ += count;
+      }
+    }
+  }
+  [[nodiscard]] std::int64_t samples() const { return samples_; }
+  [[nodiscard]] double operator()(const std::vector<std::size_t>& drawn, double quantile) const {
+    std::vector<std::int64_t> sums(us_.size());
+    std::int64_t all = 0;
+    for (const auto at : drawn) {
+      for (const auto& [place, count] : seconds_[at]) {
+        sums[place] += count;
+        all += count;
+      }
+    }
+    const auto wanted = static_cast<std::int64_t>(std::ceil(quantile * static_cast<double>(all)));
+    std::int64_t below = 0;
+    for (std::size_t i = 0; i < sums.size(); ++i) {
+      below += sums[i];
+      if (below >= wanted && all > 0) return static_cast<double>(us_[i]);
+    }
+    return 0;
+  }
+
+ private:
+  std::vector<std::int64_t> us_;
+  std::vector<std::vector<std::pair<std::size_t, std::int64_t>>> seconds_;
+  std::int64_t samples_ = 0;
+};
+
+void replace(Comparison& out, std::optional<ComparedFigure> figure) {
+  if (!figure) return;
+  const auto same = std::find_if(out.figures.begin(), out.figures.end(),
+                                 [&](const auto& each) { return each.key == figure->key; });
+  if (same != out.figures.end()) {
+    *same = std::move(*figure);
+  } else {
+    out.figures.push_back(std::move(*figure));
+  }
+}
+
+/// The figures of one operation, for files of windows.
+void use_operation(const ComparedRun& a, const ComparedRun& b, const std::string& operation,
+                   Random& random, Comparison& out) {
+  const auto completed = [&](const ComparedRun::Second& second) {
+    return second.operations.at(operation).completed;
+  };
+  const auto na = a.seconds.size();
+  const auto nb = b.seconds.size();
+  replace(out, by_seconds({operation, "throughput_per_s"}, na, mean_of(a, completed), nb,
+                          mean_of(b, completed), random));
+  const Quantiles of_a(a, operation);
+  const Quantiles of_b(b, operation);
+  for (const auto& [name, quantile] : {std::pair("p50_us", 0.5), std::pair("p99_us", 0.99)}) {
+    // Ten samples beyond the quantile, or it is the luck of the slowest few.
+    const double beyond =
+        (1 - quantile) * static_cast<double>(std::min(of_a.samples(), of_b.samples()));
+    if (beyond < kBeyondMin) continue;
+    const auto with = [q = quantile](const Quantiles& of) {
+      return [&of, q](const std::vector<std::size_t>& seconds) { return of(seconds, q); };
+    };
+    replace(out, by_seconds({operation, name}, na, with(of_a), nb, with(of_b), random));
+  }
+}
+
 /// One run a side: what the seconds tell, in place of figures that have no interval.
 void use_seconds(const ComparedRun& a, const ComparedRun& b, std::uint64_t seed, Comparison& out) {
   if (std::min(a.seconds.size(), b.seconds.size()) < kSecondsMin) {
@@ -147,12 +243,18 @@ void use_seconds(const ComparedRun& a, const ComparedRun& b, std::uint64_t seed,
     return;
   }
   Random random(seed);
-  const std::vector<std::pair<FigureKey, Statistic>> statistics = {
-      {{"", "throughput_per_s"}, [](const auto& second) { return second.completed; }},
-      {{"", "p99_of_seconds_us"}, [](const auto& second) { return second.p99_us; }}};
-  for (const auto& [key, value] : statistics) {
-    std::erase_if(out.figures, [&](const ComparedFigure& each) { return each.key == key; });
-    out.figures.insert(out.figures.begin(), by_seconds(key, a, b, value, random));
+  const auto completed = [](const ComparedRun::Second& second) { return second.completed; };
+  const auto p99_us = [](const ComparedRun::Second& second) { return second.p99_us; };
+  const auto na = a.seconds.size();
+  const auto nb = b.seconds.size();
+  replace(out, by_seconds({"", "throughput_per_s"}, na, mean_of(a, completed), nb,
+                          mean_of(b, completed), random));
+  replace(out, by_seconds({"", "p99_of_seconds_us"}, na, mean_of(a, p99_us), nb, mean_of(b, p99_us),
+                          random));
+  for (const auto& [operation, part] : a.seconds.front().operations) {
+    if (b.seconds.front().operations.contains(operation)) {
+      use_operation(a, b, operation, random, out);
+    }
   }
   out.notes.emplace_back(
       "One run a side: the intervals know nothing of the scatter from run to run. Give several "

@@ -5,7 +5,8 @@
 // Where the interval comes from, and so what it can know:
 //   windows  one run a side: the seconds of each run are drawn again in blocks (circular block
 //            bootstrap, since neighbours resemble each other). It knows the scatter within a run
-//            and nothing of that from run to run, which is often larger.
+//            and nothing of that from run to run, which is often larger. Without the file of the
+//            windows only throughput and p99 of all operations can be judged.
 //   runs     two or more runs a side: Welch's t interval over the logarithms.
 //   pairs    runs in pairs, A and B in turn: the t interval over the logarithms of their ratios.
 // Sources: Politis and Romano 1992 (circular blocks); facts on repetition: Kalibera et al. 2005.
@@ -33,9 +34,15 @@ struct FigureKey {
 };
 
 struct ComparedRun {
+  /// Of one operation in one second: response times as (us, count), and their number.
+  struct Part {
+    double completed = 0;
+    std::vector<std::pair<std::int64_t, std::int64_t>> response_us;
+  };
   struct Second {
     double completed = 0;
     double p99_us = 0;
+    std::map<std::string, Part> operations;  ///< only from a file of windows
   };
   std::string name;                     ///< of the file, or "A 3"
   std::string verdict;                  ///< of the run
@@ -74,6 +81,11 @@ struct Comparison {
 /// From the JSON of a load result. Throws Error(usage) that begins with `name` when it is cut off,
 /// of another format or of a newer version.
 [[nodiscard]] ComparedRun read_run(const std::string& name, const std::string& text);
+
+/// Puts the seconds of a file of windows (window_file.h: JSON lines) in place of those of the
+/// result, so that single operations can be judged, too. Throws Error(usage) that begins with
+/// `name` when it is cut off, of another format, or not of the operations of `run`.
+void add_windows(ComparedRun& run, const std::string& name, const std::string& text);
 
 /// What makes two load results unlike: "NAME: what in A against what in B". Options, server,
 /// dataset, environment, and runs that were INVALID or ended early. Both texts were read_run().

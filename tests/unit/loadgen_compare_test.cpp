@@ -162,6 +162,42 @@ TEST(CompareTest, WhatHasNoScatterToGoByIsNotJudged) {
   EXPECT_THROW((void)compare_pairs({a}, {b}), Error);
 }
 
+/// 60 seconds of 50 sales, exponential around 20 ms.
+ComparedRun run_of_histograms(Random& random, double slower) {
+  ComparedRun run;
+  for (int i = 0; i < 60; ++i) {
+    ComparedRun::Second second;
+    second.completed = 50;
+    second.p99_us = 1;
+    auto& part = second.operations["sale"];
+    part.completed = 50;
+    for (int k = 0; k < 50; ++k) {
+      const double us = -20'000 * slower * std::log(1 - random.uniform());
+      part.response_us.emplace_back(std::llround(us / 100) * 100 + 1, 1);
+    }
+    run.seconds.push_back(std::move(second));
+  }
+  return run;
+}
+
+TEST(CompareTest, OperationsAreJudgedByTheHistogramsOfTheirSeconds) {
+  int same_p50 = 0;
+  int same_p99 = 0;
+  int found = 0;
+  for (std::uint64_t seed = 1; seed <= 60; ++seed) {
+    Random random(seed);
+    const auto a = run_of_histograms(random, 1);
+    const auto same = compare_runs({a}, {run_of_histograms(random, 1)}, seed);
+    same_p50 += shown(same, {"sale", "p50_us"}) == Shown::no_difference ? 1 : 0;
+    same_p99 += shown(same, kSale) == Shown::no_difference ? 1 : 0;
+    const auto slower = compare_runs({a}, {run_of_histograms(random, 1.2)}, seed);
+    found += shown(slower, {"sale", "p50_us"}) == Shown::higher ? 1 : 0;
+  }
+  EXPECT_GE(same_p50, 56);
+  EXPECT_GE(same_p99, 56);
+  EXPECT_GE(found, 55);
+}
+
 nlohmann::ordered_json result() {
   return nlohmann::ordered_json::parse(R"({
     "format": "pantryd.load", "version": 1, "verdict": "PASS", "stopped_early": false,
@@ -206,6 +242,50 @@ TEST(CompareFilesTest, HalfAndForeignFilesAreRefusedByName) {
   EXPECT_THAT(refusal(R"({"format": 7})"), StartsWith("a.json: "));
   EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 2})"), HasSubstr("newer"));
   EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 1})"), HasSubstr("not as load run"));
+}
+
+const std::string kWindowsHead =
+    R"({"format":"pantryd.load.windows","version":1,"operations":["sale"]})"
+    "\n";
+const std::string kWindowsEnd = R"({"end":true,"seconds":4})"
+                                "\n";
+
+std::string window(int second) {
+  return R"({"second":)" + std::to_string(second) +
+         R"(,"completed":100,"operations":{"sale":{"completed":100,"response_us":[[900,99],[4000,1]]}}})"
+         "\n";
+}
+
+TEST(CompareFilesTest, WindowsTakeThePlaceOfTheSecondsWithoutWarmUpAndDrain) {
+  auto run = read_run("a.json", result().dump());
+  add_windows(run, "a.jsonl",
+              kWindowsHead + window(-1) + window(0) + window(1) + window(2) + kWindowsEnd);
+  ASSERT_EQ(run.seconds.size(), 2U);
+  EXPECT_EQ(run.seconds[0].operations.at("sale").response_us.size(), 2U);
+  EXPECT_EQ(run.seconds[1].p99_us, 6000);
+}
+
+TEST(CompareFilesTest, WindowsOfAnotherRunAndHalfOnesAreRefused) {
+  const auto refusal = [](const std::string& text) -> std::string {
+    auto run = read_run("a.json", result().dump());
+    try {
+      add_windows(run, "a.jsonl", text);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "accepted";
+  };
+  const auto seconds = window(0) + window(1);
+  EXPECT_THAT(refusal(kWindowsHead + seconds), HasSubstr("cut off"));
+  EXPECT_THAT(refusal(kWindowsHead + seconds.substr(0, 90)), HasSubstr("cut off"));
+  EXPECT_THAT(refusal(kWindowsHead + window(0) + kWindowsEnd), HasSubstr("1 seconds"));
+  EXPECT_THAT(refusal(result().dump() + "\n"), HasSubstr("not a file of windows"));
+  EXPECT_THAT(refusal(""), HasSubstr("not a file of windows"));
+  auto other = seconds;
+  for (auto at = other.find("sale"); at != std::string::npos; at = other.find("sale")) {
+    other.replace(at, 4, "rest");
+  }
+  EXPECT_THAT(refusal(kWindowsHead + other + kWindowsEnd), HasSubstr("rest"));
 }
 
 TEST(CompareFilesTest, WhatIsUnlikeIsNamedAndMayBeAllowed) {

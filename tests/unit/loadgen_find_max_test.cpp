@@ -285,6 +285,23 @@ TEST(FindMaxTest, TooShortToSayIsLengthenedAndThenNoPass) {
   }
 }
 
+TEST(FindMaxTest, TheBottleneckIsThatOfTheLowestRateThatFailed) {
+  SimulatedServer server;
+  const auto result = search(patient(), [&](const Trial& trial) {
+    auto outcome = server(trial);
+    outcome.bottleneck = "at " + std::to_string(std::llround(trial.rate_per_s.value_or(0)));
+    return outcome;
+  });
+  double lowest = 1e9;
+  for (const auto& point : result.points) {
+    if (point.outcome.verdict == Verdict::fail) {
+      lowest = std::min(lowest, point.trial.rate_per_s.value_or(1e9));
+    }
+  }
+  EXPECT_EQ(result.bottleneck(), "at " + std::to_string(std::llround(lowest)));
+  EXPECT_EQ(SearchResult().bottleneck(), "");
+}
+
 TEST(FindMaxTest, TheBudgetEndsTheSearchWithWhatIsKnown) {
   SimulatedServer server;
   SearchSettings settings;
