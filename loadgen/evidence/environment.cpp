@@ -214,9 +214,7 @@ std::vector<RelationSize> read_relation_sizes(pg::Connection& connection, Deadli
   return out;
 }
 
-Environment collect_environment(pg::Connection& connection,
-                                const std::optional<DatasetShape>& dataset, Deadline deadline,
-                                const Host& host) {
+Environment host_environment(const Host& host) {
   Environment out;
   out.kernel = kernel_name();
   out.cpu_model = host.cpu_model();
@@ -225,6 +223,13 @@ Environment collect_environment(pg::Connection& connection,
   out.cpu_limit = host.cpu_limit_cores();
   out.memory_limit_bytes = host.memory_limit_bytes();
   out.memory_bytes = host.memory_bytes().value_or(0);
+  return out;
+}
+
+Environment collect_environment(pg::Connection& connection,
+                                const std::optional<DatasetShape>& dataset, Deadline deadline,
+                                const Host& host) {
+  auto out = host_environment(host);
   out.dataset = dataset;
   out.server_local = is_server_local(connection, deadline, host);
   if (const auto rows = ask(connection, "SHOW server_version", {}, deadline)) {

@@ -66,6 +66,9 @@ struct Environment {
 /// rows; round trips by a factor of two (or 0.2 ms); names of folders, ports, logs do not count.
 [[nodiscard]] std::vector<std::string> differences(const Environment& a, const Environment& b);
 
+/// The host's part alone.
+[[nodiscard]] Environment host_environment(const Host& host);
+
 /// Looks at the host and at the server. Of the server's part, what cannot be read is left out;
 /// throws PgError only when the connection is lost. Locks nothing that DDL holds or waits for.
 [[nodiscard]] Environment collect_environment(pg::Connection& connection,
