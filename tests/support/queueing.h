@@ -9,7 +9,7 @@
 #include <queue>
 #include <vector>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 
 namespace pantryd::testing_support {
 
@@ -46,8 +46,8 @@ inline double mmc_capacity_per_s(int servers, double service_s, double limit_s, 
 
 /// Responses in seconds of `arrivals` Poisson arrivals over `servers`; `service` draws a time.
 inline std::vector<double> simulate_queue(int servers, double rate_per_s, std::int64_t arrivals,
-                                          loadgen::Random& random,
-                                          const std::function<double(loadgen::Random&)>& service) {
+                                          Random& random,
+                                          const std::function<double(Random&)>& service) {
   std::priority_queue<double, std::vector<double>, std::greater<>> free_at;
   for (int i = 0; i < servers; ++i) free_at.push(0);
   std::vector<double> out;
@@ -64,7 +64,7 @@ inline std::vector<double> simulate_queue(int servers, double rate_per_s, std::i
   return out;
 }
 
-inline double draw_exponential(loadgen::Random& random, double mean_s) {
+inline double draw_exponential(Random& random, double mean_s) {
   return -mean_s * std::log(1 - random.uniform());
 }
 
