@@ -58,6 +58,7 @@ struct Environment {
   static constexpr std::size_t kRelationsMax = 20;
 
   [[nodiscard]] nlohmann::ordered_json to_json() const;
+  [[nodiscard]] std::string to_text() const;  ///< the JSON, indented
   /// What is missing keeps its default. Throws Error(failed) for a value of another type.
   [[nodiscard]] static Environment from_json(const nlohmann::ordered_json& json);
 };

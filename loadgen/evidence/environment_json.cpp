@@ -101,6 +101,10 @@ Json Environment::to_json() const {
   return out;
 }
 
+std::string Environment::to_text() const {
+  return to_json().dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
 Environment Environment::from_json(const Json& json) {
   try {
     return read(json);
