@@ -68,11 +68,13 @@ void put_columns(std::string& to, std::uint16_t count) {
   put_message(to, 'T', body);
 }
 
-void put_row(std::string& to, std::string_view value) {
+void put_row(std::string& to, const std::vector<std::string_view>& values) {
   std::string body;
-  put_u16(body, 1);
-  put_u32(body, static_cast<std::uint32_t>(value.size()));
-  body.append(value);
+  put_u16(body, static_cast<std::uint16_t>(values.size()));
+  for (const auto value : values) {
+    put_u32(body, static_cast<std::uint32_t>(value.size()));
+    body.append(value);
+  }
   put_message(to, 'D', body);
 }
 
@@ -99,23 +101,23 @@ void put_greeting(std::string& to, std::uint32_t pid) {
   put_ready(to);
 }
 
-bool is_version_question(std::string_view sql) {
-  return contains(sql, "SHOW server_version");
-}
-bool is_empty_question(std::string_view sql) {
-  return contains(sql, "FROM pg_settings") || contains(sql, "FROM pg_prepared_statements");
+std::optional<NullAnswer> answer_of(std::string_view sql) {
+  if (contains(sql, "SHOW server_version")) return NullAnswer{1, {"0 (null target)"}};
+  // Is there room: our process, connections at most, reserved ones, and those in use.
+  if (contains(sql, "current_setting('max_connections')::int8")) {
+    return NullAnswer{4, {"1", "2000", "0", "0"}};
+  }
+  if (contains(sql, "FROM pg_settings") || contains(sql, "FROM pg_prepared_statements")) {
+    return NullAnswer{2, {}};
+  }
+  return std::nullopt;
 }
 
 bool answer_by_text(std::string& to, std::string_view sql, bool with_columns) {
-  if (is_version_question(sql)) {
-    if (with_columns) put_columns(to, 1);
-    put_row(to, "0 (null target)");
-    put_complete(to, "SHOW");
-    return true;
-  }
-  if (is_empty_question(sql)) {
-    if (with_columns) put_columns(to, 2);
-    put_complete(to, "SELECT 0");
+  if (const auto answer = answer_of(sql)) {
+    if (with_columns) put_columns(to, answer->columns);
+    if (!answer->row.empty()) put_row(to, answer->row);
+    put_complete(to, answer->row.empty() ? "SELECT 0" : "SELECT 1");
     return true;
   }
   if (sql.substr(0, 6) == "SELECT" || sql.substr(0, 4) == "WITH") {

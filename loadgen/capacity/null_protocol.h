@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace pantryd::loadgen {
 
@@ -17,11 +19,15 @@ void put_ready(std::string& to);
 void put_complete(std::string& to, std::string_view tag);
 /// RowDescription: columns of type text.
 void put_columns(std::string& to, std::uint16_t count);
-void put_row(std::string& to, std::string_view value);
+void put_row(std::string& to, const std::vector<std::string_view>& values);
 
-[[nodiscard]] bool is_version_question(std::string_view sql);
-/// What is answered with no rows at all, of two columns.
-[[nodiscard]] bool is_empty_question(std::string_view sql);
+/// What a load run asks of its server before it begins: columns of the answer, and its row if it
+/// has one. None: a question that only a true server can answer, or no question.
+struct NullAnswer {
+  std::uint16_t columns = 0;
+  std::vector<std::string_view> row;
+};
+[[nodiscard]] std::optional<NullAnswer> answer_of(std::string_view sql);
 /// What a statement gets that was not prepared under a name. False: it was an error.
 [[nodiscard]] bool answer_by_text(std::string& to, std::string_view sql, bool with_columns);
 

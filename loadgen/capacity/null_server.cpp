@@ -250,12 +250,11 @@ bool NullServer::Loop::handle_startup(Client& client, int fd) {
 
 void NullServer::Loop::describe(Client& client) const {
   if (client.failed) return;
-  if (client.unnamed && !is_version_question(client.statement)) {
-    const bool settings = is_empty_question(client.statement);
-    if (settings) return put_columns(client.round, 2);
-    return put_message(client.round, 'n', "");
+  if (!client.unnamed) return put_columns(client.round, 1);
+  if (const auto answer = answer_of(client.statement)) {
+    return put_columns(client.round, answer->columns);
   }
-  put_columns(client.round, 1);
+  put_message(client.round, 'n', "");
 }
 
 void NullServer::Loop::execute(Client& client) {
@@ -265,7 +264,7 @@ void NullServer::Loop::execute(Client& client) {
     return;
   }
   client.executes = true;
-  put_row(client.round, "0");
+  put_row(client.round, {"0"});
   put_complete(client.round, "SELECT 1");
 }
 

@@ -69,6 +69,13 @@ TEST(NullTargetTest, WhatNeedsACatalogueIsRefusedAndTheConnectionGoesOn) {
       EXPECT_EQ(error.sqlstate(), "0A000");
     }
   }
+  // What a load run asks before it begins.
+  EXPECT_EQ(connection
+                .exec("SELECT pg_backend_pid(), current_setting('max_connections')::int8, 0, 0",
+                      Deadline::in(10s))
+                .i64(0, 1),
+            2000);
+  EXPECT_TRUE(connection.exec("SELECT name, setting FROM pg_settings", Deadline::in(10s)).empty());
   EXPECT_EQ(connection.exec("SHOW server_version", Deadline::in(10s)).text(0, 0),
             "0 (null target)");
 }
