@@ -13,6 +13,8 @@ using Arguments = std::vector<std::string>;
 int run_check(const Context& context, const Arguments& arguments);
 int run_config_check(const Context& context, const Arguments& arguments);
 int run_config_show(const Context& context, const Arguments& arguments);
+int run_load_compare(const Context& context, const Arguments& arguments);
+int run_load_find_max(const Context& context, const Arguments& arguments);
 int run_load_run(const Context& context, const Arguments& arguments);
 int run_metrics(const Context& context, const Arguments& arguments);
 int run_migrate_adopt(const Context& context, const Arguments& arguments);
