@@ -8,6 +8,7 @@
 #include "base/units.h"
 #include "cli/subcommands.h"
 #include "loadgen/dataset/ledger.h"
+#include "loadgen/dataset/verify.h"
 
 namespace pantryd::cli {
 namespace {
@@ -37,6 +38,7 @@ void describe(po::options_description& options) {
       "keys", po::value<std::string>()->default_value("v4"),
       "v4: random, as the application makes them; v7: in the order of time")(
       "top-up", "add --sales more to the dataset that is there")(
+      "verify", "change nothing; compare what is there with what was asked for")(
       "keep-indexes",
       "copy into the tables as they are; else those that get 50,000 rows and more "
       "lose their indexes and foreign keys for the time of the copy")(
@@ -90,6 +92,11 @@ int run_seed(const Context& context, const Arguments& arguments) {
   const auto values =
       parse("seed [--products N] [--sales N] [--seed S] [--jobs J]", options, {}, arguments);
   if (!values) return 0;
+  if (values->count("verify") > 0) {
+    const auto report = loadgen::verify(target(context), (*values)["jobs"].as<int>(), context.stop);
+    fmt::print("{}", context.json ? report.to_json() : report.to_text());
+    return report.ok() ? 0 : static_cast<int>(ExitCode::failed);
+  }
   const auto wanted = read(*values);
   const loadgen::Progress progress = context.progress ? &show : loadgen::Progress();
   const auto clear_line = [&] {

@@ -43,7 +43,9 @@ void prepare_session(pg::Connection& connection, const RebuildOptions& options) 
   // Zero is no limit; the deadline of each step is ours.
   connection.exec_script(
       "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0;"
-      "SET work_mem = '64MB'",
+      "SET work_mem = '64MB'; SET jit = off;"
+      "SELECT set_config('max_parallel_maintenance_workers',"
+      " greatest(2, current_setting('max_parallel_maintenance_workers')::int)::text, false)",
       deadline);
   if (options.memory_bytes > 0) {
     connection.exec(fmt::format("SET maintenance_work_mem = '{}kB'", options.memory_bytes / 1024),
