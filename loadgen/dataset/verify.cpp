@@ -231,6 +231,7 @@ void compare(VerifyReport& report, AllSums& expected, std::array<Found, 6>& foun
 }  // namespace
 
 VerifyReport verify(const pg::Conninfo& where, int jobs, const StopFlag* stop) {
+  if (jobs < 1 || jobs > 64) throw Error(ExitCode::usage, "the number of jobs must be 1 to 64");
   auto connection = open(where, stop);
   const auto deadline = Deadline::in(kStatementLimit);
   const auto ledger = read_ledger(connection, deadline);
