@@ -343,20 +343,24 @@ TEST(SeedTest, AnInterruptedTopUpGoesOnAndAnotherOneMustWait) {
   (void)seed(where, bulk_seed());
   auto more = bulk_seed();
   more.top_up = 2'000;
-  more.jobs = 1;  // so that the last chunk's rows are the last of the table
   (void)seed(where, more);
   const auto sums = checksums(where);
-  // As a crash leaves it: the ledger knows of the sales to come, and some are there.
+  // As a crash leaves it: the ledger knows of the sales to come, and its last chunk is not there.
+  auto whole = bulk_seed().shape;
+  whole.sales = 8'000;
+  whole.top_ups = {2'000};
+  const Grocery grocery(whole);
+  std::string last_chunk;
+  for (std::int64_t i = 7'400; i < 8'000; ++i) {
+    last_chunk += (last_chunk.empty() ? "'" : ",'") + to_text(grocery.id(Table::sales, i)) + "'";
+  }
   connect(where).exec_script(
-      "DELETE FROM debt_payments p USING debts d, sales s WHERE p.debt_id = d.id AND d.sale_id = "
-      "s.id"
-      " AND s.ctid > (SELECT ctid FROM sales ORDER BY ctid OFFSET 7399 LIMIT 1);"
-      "DELETE FROM debts d USING sales s WHERE d.sale_id = s.id"
-      " AND s.ctid > (SELECT ctid FROM sales ORDER BY ctid OFFSET 7399 LIMIT 1);"
-      "DELETE FROM sales WHERE ctid > (SELECT ctid FROM sales ORDER BY ctid OFFSET 7399 LIMIT 1);"
-      "DELETE FROM pantryd.seed_ledger WHERE part = 'complete' OR"
-      " part IN ('sales', 'debts', 'debt_payments') AND chunk > (SELECT max(chunk) - 1"
-      "  FROM pantryd.seed_ledger WHERE part = 'sales')",
+      "DELETE FROM debt_payments p USING debts d WHERE p.debt_id = d.id AND d.sale_id IN (" +
+          last_chunk + "); DELETE FROM debts WHERE sale_id IN (" + last_chunk +
+          "); DELETE FROM sales WHERE id IN (" + last_chunk +
+          "); DELETE FROM pantryd.seed_ledger WHERE part = 'complete' OR"
+          " part IN ('sales', 'debts', 'debt_payments') AND chunk > (SELECT max(chunk) - 1"
+          "  FROM pantryd.seed_ledger WHERE part = 'sales')",
       soon());
   const auto rows = std::stoll(one(where, "SELECT count(*) FROM sales"));
   ASSERT_EQ(rows, 7'400);
