@@ -5,13 +5,15 @@
 # run on one server, a line a figure: name value unit goal ok|short.
 #
 # About four minutes on two idle cores. SEED_PRODUCTS and SEED_SALES set the size of the dataset
-# (100,000 and 500,000; the full size is 1000000 and 10000000, half an hour), JOBS the connections.
+# (100,000 and 500,000; the full size is 1000000 and 10000000, an hour), JOBS the connections, PARTS
+# which of "copy whole peer" (all). TMPDIR says where the server lives: a disk, or memory.
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 PANTRYD=${PANTRYD:-$ROOT/build/release/pantryd}
 PRODUCTS=${SEED_PRODUCTS:-100000} SALES=${SEED_SALES:-500000} JOBS=${JOBS:-2}
 ROUNDS=${ROUNDS:-5} COPY_SALES=${COPY_SALES:-200000} PEER_ROWS=${PEER_ROWS:-200000}
+PARTS=${PARTS:-copy whole peer}
 if ! command -v sysbench >/dev/null; then bash "$ROOT/run" install sysbench >&2; fi
 bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
@@ -81,42 +83,44 @@ timed() {
 
 # --- COPY alone: the six tables without indexes and foreign keys, one connection -------------------
 
-database bare 6
-sql bare "DO \$\$ DECLARE c text; BEGIN
-  FOR c IN SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
-    FROM pg_constraint WHERE contype IN ('f', 'p', 'u') AND connamespace = 'public'::regnamespace
-      AND conrelid::regclass::text NOT LIKE 'pantryd.%' ORDER BY contype LOOP EXECUTE c; END LOOP;
-  FOR c IN SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index i JOIN pg_class t
-    ON t.oid = indrelid WHERE t.relnamespace = 'public'::regnamespace LOOP EXECUTE c; END LOOP;
-END \$\$"
-tables=(users products sales expenses debts debt_payments)
-: >"$work/binary"
-: >"$work/text"
-: >"$work/ratio"
-for ((round = 0; round < ROUNDS; ++round)); do
-  sql postgres CHECKPOINT
-  "$PANTRYD" --json seed --dsn "$(dsn bare)" --products 20000 --sales "$COPY_SALES" --jobs 1 \
-    --keep-indexes --force --seed $((round + 1)) >"$work/out"
-  rows=$(field rows_copied <"$work/out")
-  binary=$(calc "$rows * 1000 / $(field copy_ms <"$work/out")" 0)
-  copy=''
-  for table in "${tables[@]}"; do
-    psql -qX -d bare -c "\\copy $table to '$work/$table.txt'"
-    copy+="\\copy $table from '$work/$table.txt'"$'\n'
+copy_part() {
+  database bare 6
+  sql bare "DO \$\$ DECLARE c text; BEGIN
+    FOR c IN SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname)
+      FROM pg_constraint WHERE contype IN ('f', 'p', 'u') AND connamespace = 'public'::regnamespace
+        AND conrelid::regclass::text NOT LIKE 'pantryd.%' ORDER BY contype LOOP EXECUTE c; END LOOP;
+    FOR c IN SELECT format('DROP INDEX %s', indexrelid::regclass) FROM pg_index i JOIN pg_class t
+      ON t.oid = indrelid WHERE t.relnamespace = 'public'::regnamespace LOOP EXECUTE c; END LOOP;
+  END \$\$"
+  tables=(users products sales expenses debts debt_payments)
+  : >"$work/binary"
+  : >"$work/text"
+  : >"$work/ratio"
+  for ((round = 0; round < ROUNDS; ++round)); do
+    sql postgres CHECKPOINT
+    "$PANTRYD" --json seed --dsn "$(dsn bare)" --products 20000 --sales "$COPY_SALES" --jobs 1 \
+      --keep-indexes --force --seed $((round + 1)) >"$work/out"
+    rows=$(field rows_copied <"$work/out")
+    binary=$(calc "$rows * 1000 / $(field copy_ms <"$work/out")" 0)
+    copy=''
+    for table in "${tables[@]}"; do
+      psql -qX -d bare -c "\\copy $table to '$work/$table.txt'"
+      copy+="\\copy $table from '$work/$table.txt'"$'\n'
+    done
+    sql bare 'TRUNCATE users, products, sales, expenses, debts, debt_payments'
+    sql postgres CHECKPOINT
+    began=$(date +%s.%N)
+    psql -qX -v ON_ERROR_STOP=1 -d bare <<<"$copy"
+    text=$(calc "$rows / ($(date +%s.%N) - $began)" 0)
+    echo "$binary" >>"$work/binary"
+    echo "$text" >>"$work/text"
+    calc "$binary / $text" >>"$work/ratio"
+    echo >>"$work/ratio"
   done
-  sql bare 'TRUNCATE users, products, sales, expenses, debts, debt_payments'
-  sql postgres CHECKPOINT
-  began=$(date +%s.%N)
-  psql -qX -v ON_ERROR_STOP=1 -d bare <<<"$copy"
-  text=$(calc "$rows / ($(date +%s.%N) - $began)" 0)
-  echo "$binary" >>"$work/binary"
-  echo "$text" >>"$work/text"
-  calc "$binary / $text" >>"$work/ratio"
-  echo >>"$work/ratio"
-done
-figure copy_binary "$(median <"$work/binary")" rows/s
-figure copy_text "$(median <"$work/text")" rows/s
-judge copy_binary_over_text "$(median <"$work/ratio")" x '>=' 2.5
+  figure copy_binary "$(median <"$work/binary")" rows/s
+  figure copy_text "$(median <"$work/text")" rows/s
+  judge copy_binary_over_text "$(median <"$work/ratio")" x '>=' 2.5
+}
 
 # --- the whole dataset: built afterwards, in place, v7 ---------------------------------------------
 
@@ -130,47 +134,53 @@ whole() {
   figure "seed_$name" "$seconds" s
   key_bytes=$(sql whole "SELECT pg_relation_size('sales_pkey')")
 }
-echo "# $PRODUCTS products, $SALES sales, $JOBS connections"
-whole built_after
-built=$seconds
-heap=$(sql whole "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname IN ('users',
-  'products', 'sales', 'expenses', 'debts', 'debt_payments')")
-indexes=$(sql whole "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname IN ('users',
-  'products', 'sales', 'expenses', 'debts', 'debt_payments')")
-copy_seconds=$(calc "$(field copy_ms <"$work/out") / 1000" 3)
-figure seed_copy_part "$copy_seconds" s
-figure seed_client_processor "$client" s
-figure seed_server_processor "$server" s
-judge seed_client_share "$(calc "100 * $client / ($client + $server)" 1)" % '<=' 15
-v4_bytes=$key_bytes
-whole in_place --keep-indexes
-in_place=$seconds
-v4_in_place_bytes=$key_bytes
-judge seed_in_place_over_built_after "$(calc "$in_place / $built")" x '>=' 3
-whole v7_built_after --keys v7
-figure seed_v4_over_v7_built_after "$(calc "$built / $seconds")" x
-whole v7_in_place --keys v7 --keep-indexes
-figure seed_v4_over_v7_in_place "$(calc "$in_place / $seconds")" x
-figure sales_key_v4_over_v7_in_place "$(calc "$v4_in_place_bytes / $key_bytes")" x
-figure sales_key_v4_built_after "$(calc "$v4_bytes / 1048576" 1)" MB
-figure sales_key_v4_in_place "$(calc "$v4_in_place_bytes / 1048576" 1)" MB
-figure sales_key_v7_in_place "$(calc "$key_bytes / 1048576" 1)" MB
+whole_part() {
+  echo "# $PRODUCTS products, $SALES sales, $JOBS connections"
+  whole built_after
+  built=$seconds
+  heap=$(sql whole "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname IN ('users',
+    'products', 'sales', 'expenses', 'debts', 'debt_payments')")
+  indexes=$(sql whole "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname IN ('users',
+    'products', 'sales', 'expenses', 'debts', 'debt_payments')")
+  copy_seconds=$(calc "$(field copy_ms <"$work/out") / 1000" 3)
+  figure seed_copy_part "$copy_seconds" s
+  figure seed_client_processor "$client" s
+  figure seed_server_processor "$server" s
+  judge seed_client_share "$(calc "100 * $client / ($client + $server)" 1)" % '<=' 15
+  v4_bytes=$key_bytes
+  whole in_place --keep-indexes
+  in_place=$seconds
+  v4_in_place_bytes=$key_bytes
+  judge seed_in_place_over_built_after "$(calc "$in_place / $built")" x '>=' 3
+  whole v7_built_after --keys v7
+  figure seed_v4_over_v7_built_after "$(calc "$built / $seconds")" x
+  whole v7_in_place --keys v7 --keep-indexes
+  figure seed_v4_over_v7_in_place "$(calc "$in_place / $seconds")" x
+  figure sales_key_v4_over_v7_in_place "$(calc "$v4_in_place_bytes / $key_bytes")" x
+  figure sales_key_v4_built_after "$(calc "$v4_bytes / 1048576" 1)" MB
+  figure sales_key_v4_in_place "$(calc "$v4_in_place_bytes / 1048576" 1)" MB
+  figure sales_key_v7_in_place "$(calc "$key_bytes / 1048576" 1)" MB
+}
 
 # --- sysbench prepare: multi-row INSERT, a primary key, then one index ------------------------------
 
-database peer none
-timed sysbench oltp_read_write --db-driver=pgsql --pgsql-host=127.0.0.1 --pgsql-port="$port" \
-  --pgsql-user=owner --pgsql-db=peer --tables="$JOBS" --table-size="$PEER_ROWS" --threads="$JOBS" prepare
-peer_heap=$(sql peer "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
-peer_indexes=$(sql peer "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
-figure sysbench_prepare "$seconds" s
-peer_mb=$(calc "$peer_heap / 1048576 / $seconds")
-figure sysbench_rows_per_s "$(calc "$JOBS * $PEER_ROWS / $seconds" 0)" rows/s
-figure sysbench_heap_per_s "$peer_mb" MB/s
-figure seed_heap_per_s "$(calc "$heap / 1048576 / $built")" MB/s
-# Ours has some thirty indexes, trigrams and sums, sysbench two indexes a table: with the bytes of
-# the indexes counted, and of the copy alone, which is what both do.
-figure seed_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $built / $peer_mb")" x
-judge seed_over_sysbench_per_byte "$(calc \
-  "($heap + $indexes) / $built / (($peer_heap + $peer_indexes) / $seconds)")" x '>=' 10
-figure seed_copy_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $copy_seconds / $peer_mb")" x
+peer_part() {
+  database peer none
+  timed sysbench oltp_read_write --db-driver=pgsql --pgsql-host=127.0.0.1 --pgsql-port="$port" \
+    --pgsql-user=owner --pgsql-db=peer --tables="$JOBS" --table-size="$PEER_ROWS" --threads="$JOBS" prepare
+  peer_heap=$(sql peer "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
+  peer_indexes=$(sql peer "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
+  figure sysbench_prepare "$seconds" s
+  peer_mb=$(calc "$peer_heap / 1048576 / $seconds")
+  figure sysbench_rows_per_s "$(calc "$JOBS * $PEER_ROWS / $seconds" 0)" rows/s
+  figure sysbench_heap_per_s "$peer_mb" MB/s
+  figure seed_heap_per_s "$(calc "$heap / 1048576 / $built")" MB/s
+  # Ours has some thirty indexes, trigrams and sums, sysbench two indexes a table: with the bytes of
+  # the indexes counted, and of the copy alone, which is what both do.
+  figure seed_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $built / $peer_mb")" x
+  judge seed_over_sysbench_per_byte "$(calc \
+    "($heap + $indexes) / $built / (($peer_heap + $peer_indexes) / $seconds)")" x '>=' 10
+  figure seed_copy_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $copy_seconds / $peer_mb")" x
+}
+
+for part in $PARTS; do "${part}_part"; done
