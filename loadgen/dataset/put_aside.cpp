@@ -80,14 +80,18 @@ constexpr const char* kIndexesOf =
     "    AND NOT (d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid))"
     " ORDER BY x.relname, x.oid";
 
-// The trigger of migration 013, if the procedure of 014 can make up for it.
+// The trigger of migration 013, if the procedure of 014 is there and we may make up for it.
 constexpr const char* kSumsTrigger =
     "SELECT format('%I.%I', n.nspname, t.relname), format('%I', g.tgname), g.tgenabled::text"
     " FROM pg_trigger g JOIN pg_class t ON t.oid = g.tgrelid"
     " JOIN pg_namespace n ON n.oid = t.relnamespace"
     " WHERE g.tgrelid = $1::oid AND NOT g.tgisinternal AND g.tgenabled <> 'D'"
     "  AND g.tgfoid = to_regprocedure('public.sales_record_insert()')"
-    "  AND to_regprocedure('public.sales_rollup_backfill(bigint)') IS NOT NULL";
+    "  AND has_function_privilege(to_regprocedure('public.sales_rollup_backfill(bigint)'), "
+    "'EXECUTE')"
+    "  AND (SELECT bool_and(pg_has_role(c.relowner, 'USAGE')) FROM pg_class c WHERE c.oid IN ("
+    "    to_regclass('public.sales_changes'), to_regclass('public.sales_hourly'),"
+    "    to_regclass('public.product_sales'), to_regclass('public.sales_rollup_state')))";
 
 // What sales_rollup_rebuild() of 014 does before it adds up. Until the sums are complete again, the
 // functions that read them read the sales instead, so nobody is ever told a wrong number.
