@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "loadgen/dataset/random.h"
 #include "loadgen/dataset/zipf.h"
@@ -17,6 +18,9 @@ namespace pantryd::loadgen {
 /// Microseconds since 1970-01-01 UTC.
 using MicrosUtc = std::int64_t;
 
+/// v4: random, as the application makes them. v7: in the order of created_at (RFC 9562, 5.7).
+enum class Keys { v4, v7 };
+
 /// What tells one dataset from another.
 struct DatasetShape {
   std::uint64_t seed = 1;
@@ -25,6 +29,12 @@ struct DatasetShape {
   std::int64_t users = 100;
   std::int32_t days = 90;      ///< the sales are spread over so many days before as_of_day
   std::int64_t as_of_day = 0;  ///< days since 1970-01-01; the dataset ends when this day begins
+  Keys keys = Keys::v4;
+  /// Sales that were added later, in this order; `sales` counts them. Each of these parts is spread
+  /// over the same days again: the same shop with more customers and more sales a day.
+  std::vector<std::int64_t> top_ups = {};
+  /// The sales without those added later.
+  [[nodiscard]] std::int64_t first_sales() const;
   [[nodiscard]] bool operator==(const DatasetShape&) const = default;
 };
 
@@ -52,10 +62,17 @@ struct Product {
   MicrosUtc created_us;
 };
 
+/// What a sale copies of its product.
+struct SoldProduct {
+  Uuid id;
+  std::string name;
+  std::int64_t price_cents;
+};
+
 struct Sale {
   Uuid id;
   std::int64_t product_index;
-  Product product;
+  SoldProduct product;
   std::int32_t quantity;
   std::int64_t total_cents;
   std::string_view payment_method;
@@ -100,7 +117,7 @@ class Grocery {
  public:
   explicit Grocery(DatasetShape shape);
   [[nodiscard]] const DatasetShape& shape() const { return shape_; }
-  [[nodiscard]] std::int64_t customers() const { return customers_; }
+  [[nodiscard]] std::int64_t customers() const { return parts_.back().customers; }
   [[nodiscard]] std::int64_t expenses() const { return 20LL * shape_.days; }
 
   [[nodiscard]] User user(std::int64_t index) const;
@@ -121,19 +138,33 @@ class Grocery {
   [[nodiscard]] std::int64_t product_of_rank(std::int64_t rank) const { return scatter_(rank); }
 
  private:
+  /// Sales that were made in one go.
+  struct Part {
+    std::int64_t begin, end;  ///< of the sales' indexes
+    std::int64_t customers;
+    Zipf loyalty;
+  };
+  struct Label;  ///< the words of a product's name and its price
+
   [[nodiscard]] Random stream(Table table, std::int64_t index, std::uint64_t purpose = 0) const;
+  [[nodiscard]] const Part& part_of(std::int64_t sale) const;
+  [[nodiscard]] Label label(Random& random) const;
+  [[nodiscard]] SoldProduct sold_product(std::int64_t index) const;
   [[nodiscard]] std::string_view payment_method(std::int64_t sale) const;
   [[nodiscard]] MicrosUtc sale_time_us(std::int64_t index) const;
+  [[nodiscard]] MicrosUtc created_us(Table table, std::int64_t index) const;
+  [[nodiscard]] Uuid id_at(Table table, std::int64_t index, MicrosUtc created) const;
 
   DatasetShape shape_;
-  std::int64_t customers_;
+  std::vector<Part> parts_;  ///< never empty
   Zipf popularity_;
-  Zipf loyalty_;
   Scatter scatter_;
 };
 
 /// A v4-shaped UUID (RFC 9562) of 122 bits that follow from the two numbers.
 [[nodiscard]] Uuid make_uuid(std::uint64_t high, std::uint64_t low);
+/// A v7-shaped one: ordered by time, to a quarter of a microsecond, then 62 bits of `low`.
+[[nodiscard]] Uuid make_uuid_v7(MicrosUtc time, std::uint64_t low);
 /// "8-4-4-4-12" lower-case hexadecimal digits.
 [[nodiscard]] std::string to_text(const Uuid& uuid);
 

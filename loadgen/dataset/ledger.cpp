@@ -10,7 +10,7 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr int kForm = 1;
+constexpr int kForm = 2;
 
 Ledger parse_details(const std::string& text) {
   try {
@@ -27,6 +27,10 @@ Ledger parse_details(const std::string& text) {
     shape.users = json.at("users").get<std::int64_t>();
     shape.days = json.at("days").get<std::int32_t>();
     shape.as_of_day = json.at("as_of_day").get<std::int64_t>();
+    const auto keys = parse_keys(json.at("keys").get<std::string>());
+    if (!keys) throw Error(ExitCode::failed, "pantryd.seed_ledger names keys that are not known");
+    shape.keys = *keys;
+    shape.top_ups = json.at("top_ups").get<std::vector<std::int64_t>>();
     ledger.products_per_chunk = json.at("products_per_chunk").get<std::int64_t>();
     ledger.sales_per_chunk = json.at("sales_per_chunk").get<std::int64_t>();
     return ledger;
@@ -49,12 +53,15 @@ std::optional<Ledger> read_ledger(pg::Connection& connection, Deadline deadline)
   std::optional<Ledger> ledger;
   std::set<std::pair<std::string, std::int64_t>> chunks;
   bool complete = false;
+  std::int64_t put_aside = 0;
   for (int i = 0; i < rows.rows(); ++i) {
     const std::string part(rows.text(i, 0));
     if (part == "dataset") {
       ledger = parse_details(std::string(rows.text(i, 2)));
     } else if (part == "complete") {
       complete = true;
+    } else if (part == "rebuild") {
+      ++put_aside;
     } else {
       chunks.emplace(part, rows.i64(i, 1));
     }
@@ -62,6 +69,7 @@ std::optional<Ledger> read_ledger(pg::Connection& connection, Deadline deadline)
   if (ledger) {
     ledger->chunks = std::move(chunks);
     ledger->complete = complete;
+    ledger->put_aside = put_aside;
   }
   return ledger;
 }
@@ -75,7 +83,9 @@ void create_ledger(pg::Connection& connection, Deadline deadline) {
       deadline);
 }
 
-void begin_ledger(pg::Connection& connection, const Ledger& ledger, Deadline deadline) {
+namespace {
+
+std::string details_of(const Ledger& ledger) {
   const auto& shape = ledger.shape;
   const nlohmann::json details = {{"form", kForm},
                                   {"seed", std::to_string(shape.seed)},
@@ -84,11 +94,25 @@ void begin_ledger(pg::Connection& connection, const Ledger& ledger, Deadline dea
                                   {"users", shape.users},
                                   {"days", shape.days},
                                   {"as_of_day", shape.as_of_day},
+                                  {"keys", to_string(shape.keys)},
+                                  {"top_ups", shape.top_ups},
                                   {"products_per_chunk", ledger.products_per_chunk},
                                   {"sales_per_chunk", ledger.sales_per_chunk}};
-  connection.exec("DELETE FROM pantryd.seed_ledger", deadline);
+  return details.dump();
+}
+
+}  // namespace
+
+void begin_ledger(pg::Connection& connection, const Ledger& ledger, Deadline deadline) {
+  connection.exec("DELETE FROM pantryd.seed_ledger WHERE part <> 'rebuild'", deadline);
   connection.exec("INSERT INTO pantryd.seed_ledger VALUES ('dataset', 0, 0, $1::jsonb)",
-                  pg::Params::of(details.dump()), deadline);
+                  pg::Params::of(details_of(ledger)), deadline);
+}
+
+void grow_ledger(pg::Connection& connection, const Ledger& ledger, Deadline deadline) {
+  connection.exec("DELETE FROM pantryd.seed_ledger WHERE part = 'complete'", deadline);
+  connection.exec("UPDATE pantryd.seed_ledger SET details = $1::jsonb WHERE part = 'dataset'",
+                  pg::Params::of(details_of(ledger)), deadline);
 }
 
 void add_chunk(pg::Connection& connection, const std::string& part, std::int64_t chunk,
@@ -104,9 +128,20 @@ void complete_ledger(pg::Connection& connection, Deadline deadline) {
       deadline);
 }
 
+std::string_view to_string(Keys keys) {
+  return keys == Keys::v7 ? "v7" : "v4";
+}
+
+std::optional<Keys> parse_keys(std::string_view text) {
+  if (text == "v4") return Keys::v4;
+  if (text == "v7") return Keys::v7;
+  return std::nullopt;
+}
+
 std::string describe(const DatasetShape& shape) {
-  return fmt::format("seed {}, {} products, {} sales over {} days", shape.seed,
-                     format_count(shape.products), format_count(shape.sales), shape.days);
+  return fmt::format("seed {}, {} products, {} sales over {} days{}", shape.seed,
+                     format_count(shape.products), format_count(shape.sales), shape.days,
+                     shape.keys == Keys::v7 ? ", v7 keys" : "");
 }
 
 }  // namespace pantryd::loadgen

@@ -1,32 +1,31 @@
-// Invariants: a chunk's rows and its ledger rows are one transaction. Products and users are whole
-// before the first sale is copied, so that every foreign key finds its row. Work is handed out by
-// one atomic counter; a worker that fails makes the others stop after their present slice.
+// Invariants: products and users are whole before the first sale is copied, so that every foreign
+// key finds its row. Nobody but the holder of the seed's lock changes the ledger, and before it
+// reads it, the sessions of a killed seed are gone.
 #include "loadgen/dataset/seed.h"
 
 #include <fmt/format.h>
 
-#include <atomic>
-#include <exception>
-#include <mutex>
-#include <nlohmann/json.hpp>
-#include <thread>
+#include <algorithm>
 #include <utility>
 
 #include "base/units.h"
+#include "loadgen/dataset/copier.h"
 #include "loadgen/dataset/copy_rows.h"
 #include "loadgen/dataset/ledger.h"
+#include "loadgen/dataset/rebuild.h"
+#include "loadgen/dataset/seed_lock.h"
+#include "pg/sqlstate.h"
 
 namespace pantryd::loadgen {
 namespace {
 
 constexpr auto kStatementLimit = std::chrono::seconds(60);
-constexpr auto kChunkLimit = std::chrono::minutes(30);
+constexpr auto kAnalyzeLimit = std::chrono::minutes(30);
 constexpr std::int64_t kFoldRows = 100'000;
 constexpr int kFoldRoundsMax = 100'000;
 constexpr auto kConnectLimit = std::chrono::seconds(15);
-constexpr std::size_t kSliceBytes = 256 * 1024;
 constexpr std::int64_t kRowsMax = 1'000'000'000;
-constexpr std::int64_t kLockKey = 0x70616E7472794C44;  // "pantryLD"
+constexpr std::size_t kTopUpsMax = 100;
 constexpr Table kTables[] = {Table::users,    Table::products, Table::sales,
                              Table::expenses, Table::debts,    Table::debt_payments};
 
@@ -38,119 +37,14 @@ pg::Connection open(const pg::Conninfo& where, const StopFlag* stop) {
                                  Deadline::in(kConnectLimit), options);
 }
 
-[[noreturn]] void throw_interrupted() {
-  throw Error(ExitCode::failed, "the seed was interrupted",
-              "Run the same command again: it goes on where it was.");
+/// For the threads. A session that outlives its killed client is known by its lock. Commits need
+/// not wait for the disk: what a crash of the server takes away is not in the ledger either.
+pg::Connection open_worker(const pg::Conninfo& where, const StopFlag* stop) {
+  auto connection = open(where, stop);
+  lock_as_worker(connection);
+  connection.exec("SET synchronous_commit = off", Deadline::in(kStatementLimit));
+  return connection;
 }
-
-/// One COPY transaction: rows of `tables` for the indexes [begin, end).
-struct Chunk {
-  std::vector<Table> tables;
-  std::int64_t number = 0;
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  [[nodiscard]] std::string part() const { return std::string(to_string(tables.front())); }
-};
-
-std::vector<Chunk> cut(std::vector<Table> tables, std::int64_t rows, std::int64_t size,
-                       const Ledger& ledger) {
-  std::vector<Chunk> out;
-  for (std::int64_t number = 0; number * size < rows; ++number) {
-    Chunk chunk{tables, number, number * size, std::min(rows, (number + 1) * size)};
-    if (!ledger.chunks.contains({chunk.part(), number})) out.push_back(std::move(chunk));
-  }
-  return out;
-}
-
-class Copier {
- public:
-  Copier(const pg::Conninfo& where, const Grocery& grocery, const StopFlag* stop)
-      : where_(where), grocery_(grocery), stop_(stop) {}
-
-  std::int64_t rows() const { return rows_.load(std::memory_order_relaxed); }
-
-  /// Copies all chunks on `jobs` threads; `tick` is called meanwhile. Rethrows the first error.
-  void run(const std::vector<Chunk>& chunks, int jobs, const std::function<void()>& tick) {
-    next_ = 0;
-    running_ = std::min<int>(jobs, static_cast<int>(chunks.size()));
-    std::vector<std::thread> threads;
-    for (int i = running_; i > 0; --i) {
-      threads.emplace_back([&] { work(chunks); });
-    }
-    while (running_.load() > 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      tick();
-    }
-    for (auto& thread : threads) thread.join();
-    if (failure_) std::rethrow_exception(failure_);
-  }
-
- private:
-  void work(const std::vector<Chunk>& chunks) {
-    try {
-      auto connection = open(where_, stop_);
-      while (!failed_.load()) {
-        const auto at = next_.fetch_add(1);
-        if (at >= chunks.size()) break;
-        copy(connection, chunks[at]);
-      }
-    } catch (...) {
-      const std::lock_guard lock(mutex_);
-      if (!failure_) failure_ = std::current_exception();
-      failed_ = true;
-    }
-    --running_;
-  }
-
-  void copy(pg::Connection& connection, const Chunk& chunk) {
-    const auto deadline = Deadline::in(kChunkLimit);
-    connection.exec("BEGIN", deadline);
-    for (const auto table : chunk.tables) {
-      const auto rows = copy_table(connection, table, chunk, deadline);
-      add_chunk(connection, std::string(to_string(table)), chunk.number, rows, deadline);
-    }
-    connection.exec("COMMIT", deadline);
-  }
-
-  std::int64_t copy_table(pg::Connection& connection, Table table, const Chunk& chunk,
-                          Deadline deadline) {
-    connection.copy_begin(copy_statement(table), deadline);
-    try {
-      CopyBuffer buffer;
-      buffer.data.reserve(kSliceBytes + 4096);
-      buffer.header();
-      std::int64_t told = 0;  // how many of this COPY's rows are in rows_
-      std::int64_t rows = 0;
-      const auto tell = [&] { rows_.fetch_add(rows - std::exchange(told, rows)); };
-      for (auto index = chunk.begin; index < chunk.end; ++index) {
-        rows += append_rows(buffer, grocery_, table, index);
-        if (buffer.data.size() < kSliceBytes) continue;
-        connection.copy_put(buffer.data, deadline);
-        buffer.data.clear();
-        tell();
-        if (stop_ != nullptr && stop_->requested()) throw_interrupted();
-        if (failed_.load()) throw Error(ExitCode::failed, "another worker of the seed failed");
-      }
-      buffer.trailer();
-      connection.copy_put(buffer.data, deadline);
-      tell();
-      return connection.copy_end(deadline);
-    } catch (...) {
-      connection.copy_abort("the seed was interrupted", Deadline::in(std::chrono::seconds(2)));
-      throw;
-    }
-  }
-
-  const pg::Conninfo& where_;
-  const Grocery& grocery_;
-  const StopFlag* stop_;
-  std::atomic<std::size_t> next_{0};
-  std::atomic<int> running_{0};
-  std::atomic<bool> failed_{false};
-  std::atomic<std::int64_t> rows_{0};
-  std::mutex mutex_;
-  std::exception_ptr failure_;
-};
 
 void check(const SeedOptions& options) {
   const auto& shape = options.shape;
@@ -165,6 +59,8 @@ void check(const SeedOptions& options) {
   within(shape.sales, 0, kRowsMax, "the number of sales");
   within(shape.users, 1, 1'000'000, "the number of users");
   within(shape.days, 1, 3650, "the number of days");
+  within(options.top_up, 0, kRowsMax, "the number of sales to add");
+  within(options.memory_bytes, 1LL << 20U, 1LL << 40U, "the memory of a build");
   within(options.jobs, 1, 64, "the number of jobs");
   within(options.products_per_chunk, 1, kRowsMax, "the products of a chunk");
   within(options.sales_per_chunk, 1, kRowsMax, "the sales of a chunk");
@@ -204,64 +100,15 @@ bool rows_are_there(pg::Connection& connection, const Grocery& grocery) {
   return found.boolean(0, 0);
 }
 
-void take_lock(pg::Connection& connection) {
-  const auto taken = connection.exec("SELECT pg_try_advisory_lock($1)", pg::Params::of(kLockKey),
-                                     Deadline::in(kStatementLimit));
-  if (!taken.boolean(0, 0)) {
-    throw Error(ExitCode::lock, "another seed is at work on this database",
-                "Wait for its end: its sessions are named pantryd-load seed.");
-  }
-}
-
 void empty_tables(pg::Connection& connection) {
   connection.exec("TRUNCATE users, products, sales, expenses, debts, debt_payments",
                   Deadline::in(kStatementLimit));
 }
 
-/// Decides what there is to do: the ledger to go on from.
-Ledger prepare(pg::Connection& connection, const SeedOptions& options) {
-  auto wanted = options.shape;
-  auto ledger = read_ledger(connection, Deadline::in(kStatementLimit));
-  if (ledger) {
-    if (wanted.as_of_day == 0) wanted.as_of_day = ledger->shape.as_of_day;
-    const bool same = ledger->shape == wanted;
-    const bool started = !ledger->chunks.empty();
-    const bool sound = !ledger->complete || rows_are_there(connection, Grocery(ledger->shape));
-    if (same && started && sound) return *ledger;
-    if (started && !options.force && any_rows(connection)) {
-      throw Error(ExitCode::failed,
-                  same
-                      ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
-                      : fmt::format("the tables hold another dataset: {}", describe(ledger->shape)),
-                  "seed --force empties the six tables and fills them anew.");
-    }
-  }
-  if (!options.force && any_rows(connection) && !(ledger && !ledger->chunks.empty())) {
-    throw Error(ExitCode::failed, "the tables hold rows that the seed did not make",
-                "Seed another database, or use seed --force, which empties the six tables first.");
-  }
-  Ledger fresh;
-  fresh.shape = options.shape;
-  fresh.products_per_chunk = options.products_per_chunk;
-  fresh.sales_per_chunk = options.sales_per_chunk;
-  if (fresh.shape.as_of_day == 0) {
-    fresh.shape.as_of_day = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
-                                .time_since_epoch()
-                                .count();
-  }
-  const auto deadline = Deadline::in(kStatementLimit);
-  create_ledger(connection, deadline);
-  connection.exec("BEGIN", deadline);
-  if (any_rows(connection)) empty_tables(connection);
-  begin_ledger(connection, fresh, deadline);
-  connection.exec("COMMIT", deadline);
-  return fresh;
-}
-
 void fill_tables(pg::Connection& connection, SeedReport& report) {
   const auto counts = connection.exec(
       "SELECT part, sum(row_count)::bigint FROM pantryd.seed_ledger "
-      "WHERE part NOT IN ('dataset', 'complete') GROUP BY part",
+      "WHERE part NOT IN ('dataset', 'complete', 'rebuild') GROUP BY part",
       Deadline::in(kStatementLimit));
   for (const auto table : kTables) {
     std::int64_t rows = 0;
@@ -274,7 +121,7 @@ void fill_tables(pg::Connection& connection, SeedReport& report) {
 
 void analyze(pg::Connection& connection) {
   for (const auto table : kTables) {
-    connection.exec(fmt::format("ANALYZE {}", to_string(table)), Deadline::in(kChunkLimit));
+    connection.exec(fmt::format("ANALYZE {}", to_string(table)), Deadline::in(kAnalyzeLimit));
   }
 }
 
@@ -287,117 +134,240 @@ void fold_sums(pg::Connection& connection) {
   if (!there.boolean(0, 0)) return;
   for (int round = 0; round < kFoldRoundsMax; ++round) {
     const auto folded = connection.exec(
-        fmt::format("SELECT public.sales_rollup_fold({})", kFoldRows), Deadline::in(kChunkLimit));
+        fmt::format("SELECT public.sales_rollup_fold({})", kFoldRows), Deadline::in(kAnalyzeLimit));
     if (folded.i64(0, 0) == 0) return;
   }
 }
 
-std::int64_t rows_of(const std::vector<Chunk>& chunks) {
-  double rows = 0;
-  for (const auto& chunk : chunks) {
-    // A tenth of the sales are on credit, and a debt has one payment on average (0.95).
-    const double factor = chunk.tables.size() == 1 ? 1 : 1.195;
-    rows += factor * static_cast<double>(chunk.end - chunk.begin);
-  }
-  return static_cast<std::int64_t>(rows);
+std::int64_t today() {
+  return std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now())
+      .time_since_epoch()
+      .count();
 }
 
-std::chrono::milliseconds since(SteadyClock::time_point start) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start);
+/// Which tables get so many rows that they are copied without their indexes.
+std::vector<BulkTable> bulk_tables(const SeedOptions& options, std::int64_t products,
+                                   std::int64_t sales, std::int64_t expenses) {
+  std::vector<BulkTable> out;
+  for (const auto& each : std::vector<BulkTable>{{Table::products, products},
+                                                 {Table::sales, sales},
+                                                 {Table::expenses, expenses},
+                                                 {Table::debts, sales / 10},
+                                                 {Table::debt_payments, sales * 19 / 200}}) {
+    if (each.rows >= options.bulk_rows && !options.keep_indexes) out.push_back(each);
+  }
+  return out;
 }
+
+class Seeder {
+ public:
+  Seeder(const pg::Conninfo& where, const SeedOptions& options, const Progress& progress,
+         const StopFlag* stop)
+      : options_(options), progress_(progress), stop_(stop), connection_(open(where, stop)) {
+    open_ = [&where, stop] { return open_worker(where, stop); };
+  }
+
+  SeedReport run() {
+    check_tables(connection_);
+    lock_seed(connection_, stop_);
+    end_orphans(connection_, stop_);
+    auto ledger = options_.top_up > 0 ? grow() : prepare();
+    SeedReport report;
+    report.shape = ledger.shape;
+    report.resumed = !ledger.chunks.empty() && !ledger.complete && !grown_;
+    report.already_there = ledger.complete;
+    if (!ledger.complete) {
+      copy(ledger, report);
+      finish(report);
+      complete_ledger(connection_, Deadline::in(kStatementLimit));
+    }
+    fill_tables(connection_, report);
+    return report;
+  }
+
+ private:
+  /// Decides what there is to do: the ledger to go on from.
+  Ledger prepare() {
+    auto wanted = options_.shape;
+    auto ledger = read_ledger(connection_, Deadline::in(kStatementLimit));
+    if (ledger) {
+      if (wanted.as_of_day == 0) wanted.as_of_day = ledger->shape.as_of_day;
+      // What was added later does not make it another dataset.
+      auto first = ledger->shape;
+      first.sales = first.first_sales();
+      first.top_ups.clear();
+      const bool same = first == wanted;
+      const bool started = !ledger->chunks.empty();
+      const bool sound = !ledger->complete || rows_are_there(connection_, Grocery(ledger->shape));
+      if (same && sound && (started || ledger->put_aside > 0)) return *ledger;
+      if (started && !options_.force && any_rows(connection_)) {
+        throw Error(
+            ExitCode::failed,
+            same ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
+                 : fmt::format("the tables hold another dataset: {}{}", describe(ledger->shape),
+                               ledger->complete ? "" : ", not complete"),
+            "seed --force empties the six tables and fills them anew.");
+      }
+    }
+    if (!options_.force && any_rows(connection_) && !(ledger && !ledger->chunks.empty())) {
+      throw Error(
+          ExitCode::failed, "the tables hold rows that the seed did not make",
+          "Seed another database, or use seed --force, which empties the six tables first.");
+    }
+    Ledger fresh;
+    fresh.shape = options_.shape;
+    fresh.products_per_chunk = options_.products_per_chunk;
+    fresh.sales_per_chunk = options_.sales_per_chunk;
+    if (fresh.shape.as_of_day == 0) fresh.shape.as_of_day = today();
+    create_ledger(connection_, Deadline::in(kStatementLimit));
+    begin(fresh);
+    return fresh;
+  }
+
+  /// Empty tables, the ledger of what is to come, and what slows it put aside: all or nothing.
+  void begin(const Ledger& fresh) {
+    const auto left = read_rebuild(connection_, Deadline::in(kStatementLimit));
+    const auto deadline = Deadline::in(kStatementLimit);
+    connection_.exec("BEGIN", deadline);
+    if (any_rows(connection_)) empty_tables(connection_);
+    begin_ledger(connection_, fresh, deadline);
+    if (left.empty())
+      put_aside_for(bulk_tables(options_, fresh.shape.products, fresh.shape.sales,
+                                Grocery(fresh.shape).expenses()));
+    connection_.exec("COMMIT", deadline);
+    if (left.empty()) return;
+    // Another seed was killed and is not wanted any more: on empty tables its rest is made at once.
+    run_rebuild(left, rebuild_options(), open_, {});
+    begin(fresh);
+  }
+
+  void put_aside_for(const std::vector<BulkTable>& tables) {
+    const auto deadline = Deadline::in(kStatementLimit);
+    if (tables.empty() || !may_put_aside(connection_, deadline)) return;
+    connection_.exec(
+        "LOCK TABLE users, products, sales, expenses, debts, debt_payments IN ACCESS EXCLUSIVE "
+        "MODE",
+        deadline);
+    (void)put_aside(connection_, tables, deadline);
+  }
+
+  /// The ledger of a larger dataset.
+  Ledger grow() {
+    const auto deadline = Deadline::in(kStatementLimit);
+    auto ledger = read_ledger(connection_, deadline);
+    if (!ledger || ledger->chunks.empty() || !rows_are_there(connection_, Grocery(ledger->shape))) {
+      throw Error(ExitCode::failed, "there is no dataset of the seed that could grow",
+                  "Make one first: pantryd seed.");
+    }
+    auto& shape = ledger->shape;
+    if (!ledger->complete) {
+      if (!shape.top_ups.empty() && shape.top_ups.back() == options_.top_up) return *ledger;
+      throw Error(
+          ExitCode::failed,
+          shape.top_ups.empty()
+              ? fmt::format("the dataset is not complete yet: {}", describe(shape))
+              : fmt::format("adding {} sales was interrupted", format_count(shape.top_ups.back())),
+          "Run that seed again to its end first.");
+    }
+    if (shape.top_ups.size() >= kTopUpsMax || shape.sales + options_.top_up > kRowsMax) {
+      throw Error(ExitCode::usage, fmt::format("a dataset grows {} times, to {} sales at most",
+                                               kTopUpsMax, format_count(kRowsMax)));
+    }
+    const bool doubles = options_.top_up >= shape.sales;
+    shape.sales += options_.top_up;
+    shape.top_ups.push_back(options_.top_up);
+    ledger->complete = false;
+    grown_ = true;
+    connection_.exec("BEGIN", deadline);
+    grow_ledger(connection_, *ledger, deadline);
+    // Building anew reads the old rows again, so it must be worth it.
+    if (doubles) put_aside_for(bulk_tables(options_, 0, options_.top_up, 0));
+    connection_.exec("COMMIT", deadline);
+    return *ledger;
+  }
+
+  void copy(const Ledger& ledger, SeedReport& report) {
+    const Grocery grocery(ledger.shape);
+    const auto plan = plan_chunks(grocery, ledger);
+    Copier copier(open_, grocery, stop_);
+    const auto began = SteadyClock::now();
+    const auto total = plan.rows();
+    const auto tick = [&] {
+      if (!due()) return;
+      const auto rows = copier.rows();
+      const auto seconds = std::chrono::duration<double>(SteadyClock::now() - began).count();
+      SeedProgress now;
+      now.rows_done = rows;
+      now.rows_total = std::max(total, rows);
+      now.rows_per_s = static_cast<double>(rows) / seconds;
+      if (rows > 0) now.seconds_left = static_cast<double>(now.rows_total - rows) / now.rows_per_s;
+      progress_(now);
+    };
+    copier.run(plan.first, options_.jobs, tick);
+    copier.run(plan.second, options_.jobs, tick);
+    report.rows_copied = copier.rows();
+    report.copy_time = since(began);
+  }
+
+  /// What was put aside is made again, and the planner learns of the rows.
+  void finish(SeedReport& report) {
+    const auto began = SteadyClock::now();
+    const auto steps = read_rebuild(connection_, Deadline::in(kStatementLimit));
+    if (!steps.empty()) {
+      run_rebuild(steps, rebuild_options(), open_, [&](double share, const std::string& what) {
+        if (!due()) return;
+        SeedProgress now;
+        now.copying = false;
+        now.share = share;
+        now.what = what;
+        const auto seconds = std::chrono::duration<double>(SteadyClock::now() - began).count();
+        if (share > 0.02) now.seconds_left = seconds * (1 - share) / share;
+        progress_(now);
+      });
+      report.rebuilt = static_cast<std::int64_t>(steps.size());
+      report.rebuild_time = since(began);
+      return;
+    }
+    fold_sums(connection_);
+    analyze(connection_);
+    report.analyze_time = since(began);
+  }
+
+  RebuildOptions rebuild_options() const { return {options_.jobs, options_.memory_bytes, stop_}; }
+
+  /// True five times a second, when somebody listens.
+  bool due() {
+    if (!progress_ || SteadyClock::now() - told_ < std::chrono::milliseconds(200)) return false;
+    told_ = SteadyClock::now();
+    return true;
+  }
+
+  static std::chrono::milliseconds since(SteadyClock::time_point start) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(SteadyClock::now() - start);
+  }
+
+  const SeedOptions& options_;
+  const Progress& progress_;
+  const StopFlag* stop_;
+  pg::Connection connection_;
+  std::function<pg::Connection()> open_;
+  SteadyClock::time_point told_ = SteadyClock::now();
+  bool grown_ = false;
+};
 
 }  // namespace
 
 SeedReport seed(const pg::Conninfo& where, const SeedOptions& options, const Progress& progress,
                 const StopFlag* stop) {
   check(options);
-  auto connection = open(where, stop);
-  check_tables(connection);
-  take_lock(connection);
-  const auto ledger = prepare(connection, options);
-  SeedReport report;
-  report.shape = ledger.shape;
-  report.resumed = !ledger.chunks.empty() && !ledger.complete;
-  report.already_there = ledger.complete;
-  if (!ledger.complete) {
-    const Grocery grocery(ledger.shape);
-    auto first = cut({Table::users}, ledger.shape.users, ledger.shape.users, ledger);
-    for (auto& chunk :
-         cut({Table::products}, ledger.shape.products, ledger.products_per_chunk, ledger)) {
-      first.push_back(std::move(chunk));
-    }
-    auto second = cut({Table::expenses}, grocery.expenses(), grocery.expenses(), ledger);
-    for (auto& chunk : cut({Table::sales, Table::debts, Table::debt_payments}, ledger.shape.sales,
-                           ledger.sales_per_chunk, ledger)) {
-      second.push_back(std::move(chunk));
-    }
-    Copier copier(where, grocery, stop);
-    const auto began = SteadyClock::now();
-    const auto total = rows_of(first) + rows_of(second);
-    auto last = began;
-    const auto tick = [&] {
-      if (!progress || SteadyClock::now() - last < std::chrono::milliseconds(200)) return;
-      last = SteadyClock::now();
-      const auto rows = copier.rows();
-      const double seconds = std::chrono::duration<double>(last - began).count();
-      progress({rows, std::max(total, rows), static_cast<double>(rows) / seconds});
-    };
-    try {
-      copier.run(first, options.jobs, tick);
-      copier.run(second, options.jobs, tick);
-    } catch (const pg::PgError& error) {
-      if (error.failure() == pg::Failure::stopped) throw_interrupted();
-      throw;
-    }
-    report.rows_copied = copier.rows();
-    report.copy_time = since(began);
-    const auto analyze_began = SteadyClock::now();
-    fold_sums(connection);
-    analyze(connection);
-    complete_ledger(connection, Deadline::in(kStatementLimit));
-    report.analyze_time = since(analyze_began);
+  try {
+    return Seeder(where, options, progress, stop).run();
+  } catch (const pg::PgError& error) {
+    if (error.failure() == pg::Failure::stopped) throw_interrupted();
+    if (error.sqlstate() != pg::sqlstate::kDiskFull) throw;
+    throw Error(ExitCode::failed, fmt::format("the disk of the server is full: {}", error.what()),
+                "Make room there, then run the same command again: it goes on where it was.");
   }
-  fill_tables(connection, report);
-  return report;
-}
-
-double SeedReport::rows_per_s() const {
-  const auto ms = std::max<std::int64_t>(1, copy_time.count());
-  return static_cast<double>(rows_copied) * 1000.0 / static_cast<double>(ms);
-}
-
-std::string SeedReport::to_text() const {
-  std::string out;
-  if (already_there) {
-    out = fmt::format("The dataset is already there ({}).\n", describe(shape));
-  } else {
-    out = fmt::format("{} {} rows in {} ({} rows/s), analyzed in {} ({}).\n",
-                      resumed ? "Copied the missing" : "Copied", format_count(rows_copied),
-                      format_duration(copy_time),
-                      format_count(static_cast<std::int64_t>(rows_per_s())),
-                      format_duration(analyze_time), describe(shape));
-  }
-  for (const auto& [name, rows] : tables)
-    out += fmt::format("  {:<14}{:>14}\n", name, format_count(rows));
-  return out;
-}
-
-std::string SeedReport::to_json() const {
-  nlohmann::ordered_json json = {{"format", "pantryd.seed"},
-                                 {"version", 1},
-                                 {"seed", shape.seed},
-                                 {"products", shape.products},
-                                 {"sales", shape.sales},
-                                 {"days", shape.days},
-                                 {"as_of_day", shape.as_of_day},
-                                 {"already_there", already_there},
-                                 {"resumed", resumed},
-                                 {"rows_copied", rows_copied},
-                                 {"copy_ms", copy_time.count()},
-                                 {"analyze_ms", analyze_time.count()},
-                                 {"rows_per_s", already_there ? 0 : rows_per_s()}};
-  for (const auto& [name, rows] : tables) json["tables"][name] = rows;
-  return json.dump(2) + "\n";
 }
 
 }  // namespace pantryd::loadgen

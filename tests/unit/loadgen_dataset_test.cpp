@@ -167,6 +167,118 @@ TEST(DatasetTest, SalesFollowPopularity) {
   EXPECT_GT(of_best, 100);
 }
 
+TEST(DatasetTest, TheShopIsClosedAtNightAndSellsMostInTheEveningAndOnSaturdays) {
+  auto shape = small_shape();
+  shape.sales = 200'000;
+  shape.days = 70;
+  shape.as_of_day = 20'402;  // a Monday, after ten whole weeks
+  ASSERT_EQ((shape.as_of_day + 3) % 7, 0);
+  const Grocery grocery(shape);
+  std::vector<double> hours(24), days(7);
+  for (std::int64_t i = 0; i < shape.sales; ++i) {
+    const auto hour_of_time = grocery.sale(i).created_us / 3'600'000'000;
+    hours[static_cast<std::size_t>((hour_of_time + 3) % 24)] += 1;  // in Nairobi
+    days[static_cast<std::size_t>((hour_of_time / 24 + 3) % 7)] += 1;
+  }
+  for (std::size_t hour = 0; hour < 24; ++hour) {
+    if (hour < 7 || hour >= 21) {
+      EXPECT_EQ(hours[hour], 0) << hour;
+    } else {
+      EXPECT_GT(hours[hour], 0) << hour;
+    }
+  }
+  const auto mean = static_cast<double>(shape.sales) / 14;
+  EXPECT_NEAR(hours[18] / mean, 2.0, 0.05);
+  EXPECT_EQ(std::max_element(hours.begin(), hours.end()) - hours.begin(), 18);
+  EXPECT_NEAR(days[5] / days[0], 1.35 / 0.80, 0.05);
+  EXPECT_EQ(std::max_element(days.begin(), days.end()) - days.begin(), 5);
+}
+
+TEST(DatasetTest, AFewDaysAreFilledToTheLastAndNoFurther) {
+  for (const std::int32_t days : {1, 2, 6, 8, 13}) {
+    auto shape = small_shape();
+    shape.days = days;
+    const Grocery grocery(shape);
+    const auto day = [&](std::int64_t sale) {
+      return grocery.sale(sale).created_us / 86'400'000'000;
+    };
+    EXPECT_EQ(day(0), shape.as_of_day - days);
+    EXPECT_EQ(day(shape.sales - 1), shape.as_of_day - 1);
+    for (std::int64_t i = 1; i < shape.sales; ++i) {
+      ASSERT_LE(grocery.sale(i - 1).created_us, grocery.sale(i).created_us);
+    }
+  }
+}
+
+TEST(DatasetTest, EveryKeyIsKnownWithoutItsRowAlsoInTheOrderOfTime) {
+  for (const auto keys : {Keys::v4, Keys::v7}) {
+    auto shape = small_shape();
+    shape.keys = keys;
+    const Grocery grocery(shape);
+    std::set<std::string> seen;
+    std::size_t made = 0;
+    const auto meet = [&](Table table, std::int64_t index, const Uuid& id, MicrosUtc created) {
+      EXPECT_EQ(grocery.id(table, index), id);
+      seen.insert(to_text(id));
+      ++made;
+      EXPECT_EQ(id[6] >> 4U, keys == Keys::v7 ? 7 : 4);
+      EXPECT_EQ(id[8] >> 6U, 2);
+      if (keys == Keys::v4) return;
+      std::uint64_t ms = 0;
+      for (std::size_t i = 0; i < 6; ++i) ms = ms << 8U | id[i];
+      EXPECT_EQ(static_cast<std::int64_t>(ms), created / 1000);
+    };
+    for (std::int64_t i = 0; i < 500; ++i) {
+      meet(Table::products, i, grocery.product(i).id, grocery.product(i).created_us);
+      meet(Table::expenses, i, grocery.expense(i).id, grocery.expense(i).created_us);
+    }
+    for (std::int64_t i = 0; i < 100; ++i) {
+      meet(Table::users, i, grocery.user(i).id, grocery.user(i).created_us);
+    }
+    for (std::int64_t i = 0; i < shape.sales; ++i) {
+      const auto sale = grocery.sale(i);
+      EXPECT_EQ(sale.product.id, grocery.product(sale.product_index).id);
+      EXPECT_EQ(sale.product.name, grocery.product(sale.product_index).name);
+      meet(Table::sales, i, sale.id, sale.created_us);
+      if (!grocery.has_debt(i)) continue;
+      const auto debt = grocery.debt(sale, i);
+      meet(Table::debts, i, debt.id, sale.created_us);
+      for (int n = 0; n < 2; ++n) {
+        const auto& payment = debt.payments[static_cast<std::size_t>(n)];
+        if (payment) meet(Table::debt_payments, 2 * i + n, payment->id, payment->created_us);
+      }
+    }
+    EXPECT_EQ(seen.size(), made);
+  }
+}
+
+TEST(DatasetTest, KeysOfVersion7AreInTheOrderOfMicroseconds) {
+  const auto earlier = make_uuid_v7(1'790'000'000'123'456, ~0ULL);
+  const auto later = make_uuid_v7(1'790'000'000'123'457, 0);
+  EXPECT_LT(earlier, later);
+  EXPECT_EQ(to_text(make_uuid_v7(0x0123'4567'89ABLL * 1000, 0)),
+            "01234567-89ab-7000-8000-000000000000");
+}
+
+TEST(DatasetTest, WhatIsAddedLaterChangesNoEarlierRow) {
+  const auto shape = small_shape();
+  auto grown = shape;
+  grown.top_ups = {500, 4000};
+  grown.sales += 4500;
+  EXPECT_EQ(grown.first_sales(), shape.sales);
+  const Grocery before(shape);
+  const Grocery after(grown);
+  for (const auto table : kTables) {
+    EXPECT_EQ(encode(before, table, 0, 500), encode(after, table, 0, 500)) << to_string(table);
+  }
+  EXPECT_EQ(encode(before, Table::sales, 0, 2000), encode(after, Table::sales, 0, 2000));
+  EXPECT_GT(after.customers(), before.customers());
+  for (const std::int64_t part : {2000, 2500}) {  // each is spread over all days
+    EXPECT_EQ(after.sale(part).created_us / 86'400'000'000, shape.as_of_day - shape.days);
+  }
+  EXPECT_EQ(after.sale(6499).created_us / 86'400'000'000, shape.as_of_day - 1);
+}
+
 TEST(CopyBufferTest, NumericsAreInBase10000WithTwoDecimals) {
   CopyBuffer out;
   out.numeric_cents(1'234'567);  // 12345.67
