@@ -168,20 +168,9 @@ milliseconds longest_slo(const Workload& workload) {
   return std::chrono::ceil<milliseconds>(longest);
 }
 
-/// Where load runs can look at their server: not at one that is none.
-template <typename Options>
-void look_at_nothing(Options& load) {
-  if constexpr (requires { load.evidence; }) load.evidence = false;
-}
-
-/// What limited the run, where load runs name it; else empty.
-template <typename Result>
-std::string bottleneck_of(const Result& result) {
-  if constexpr (requires { result.bottleneck.text; }) {
-    return result.bottleneck.name == "none" ? std::string() : result.bottleneck.text;
-  } else {
-    return {};
-  }
+/// What limited the run; empty where nothing stands out.
+std::string bottleneck_of(const LoadResult& result) {
+  return result.bottleneck.name == "none" ? std::string() : result.bottleneck.text;
 }
 
 LoadOptions load_options(const CeilingOptions& options, const Trial& trial, std::size_t number) {
@@ -197,7 +186,7 @@ LoadOptions load_options(const CeilingOptions& options, const Trial& trial, std:
   if (trial.null_target) {
     out.workload = null_workload(out.workload);
     out.pool.reset();
-    look_at_nothing(out);
+    out.evidence = false;  // there is no server to look at
   }
   return out;
 }

@@ -26,9 +26,9 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "base/stop.h"
 #include "loadgen/capacity/null_protocol.h"
-#include "loadgen/dataset/random.h"
 
 namespace pantryd::loadgen {
 namespace {

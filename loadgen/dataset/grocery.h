@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/dataset/zipf.h"
 
 namespace pantryd::loadgen {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 
 namespace pantryd::loadgen {
 

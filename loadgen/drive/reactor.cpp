@@ -122,8 +122,7 @@ Reactor::~Reactor() {
 }
 
 Reactor::Nanos Reactor::now() const {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_)
-      .count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_).count();
 }
 
 bool Reactor::measured(const Arrival& arrival) const {
@@ -143,9 +142,9 @@ void Reactor::run() {
   for (auto at = now(); !over(at); at = now()) {
     update_phase(at);
     tick(at);
+    watch_.missing(at, missing_connections());
     take_arrivals(at);
     dispatch();
-    watch_.missing(at, missing_connections());
     const auto before_wait = now();
     const auto until = wake_at(before_wait);
     watch_.sleeps(before_wait, until);
@@ -187,8 +186,7 @@ int Reactor::wait(Nanos until, epoll_event* events, int count) {
   if (until != timer_armed_for_) {
     timer_armed_for_ = until;
     const auto when =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch())
-            .count() +
+        std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch()).count() +
         until;
     itimerspec spec{};
     spec.it_value.tv_sec = when / kSecond;
@@ -240,7 +238,7 @@ void Reactor::take_arrivals(Nanos at) {
   while (schedule_->peek().intended_ns <= due) {
     const auto& arrival = schedule_->peek();
     if (measured(arrival)) {
-      const double expected = options_.plan.arrivals_until(static_cast<double>(at) * 1e-9);
+      const double expected = options_.plan.arrivals_by(static_cast<double>(at) * 1e-9);
       watch_.took(arrival.intended_ns, at, expected / options_.parts);
     }
     enqueue(arrival);
@@ -346,7 +344,7 @@ void Reactor::end_of_run() {
   const auto at = now();
   update_phase(at);
   // The loop may have been held up over the end: what was due and not seen is offered all the same.
-  take_arrivals(at);
+  if (schedule_) take_arrivals(at);
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
     if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;

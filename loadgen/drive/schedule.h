@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/workload/rate_plan.h"
 
 namespace pantryd::loadgen {

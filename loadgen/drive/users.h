@@ -6,7 +6,7 @@
 #include <queue>
 #include <vector>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/workload/plan.h"
 

@@ -10,7 +10,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 
 namespace pantryd::loadgen {
 namespace {

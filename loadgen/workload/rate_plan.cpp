@@ -65,7 +65,7 @@ double RatePlan::arrivals() const {
   return sum;
 }
 
-double RatePlan::arrivals_until(double when) const {
+double RatePlan::arrivals_by(double when) const {
   double sum = 0;
   for (const auto& line : lines) {
     const double whole = seconds(line.length);

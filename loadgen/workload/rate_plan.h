@@ -25,8 +25,8 @@ struct RatePlan {
 
   [[nodiscard]] bool empty() const { return lines.empty(); }
   [[nodiscard]] std::chrono::nanoseconds length() const;
-  [[nodiscard]] double arrivals() const;          ///< expected in the whole
-  [[nodiscard]] double arrivals_until(double seconds) const;
+  [[nodiscard]] double arrivals() const;  ///< expected in the whole
+  [[nodiscard]] double arrivals_by(double seconds) const;
   [[nodiscard]] double mean_per_s() const;        ///< 0 for an empty plan
   [[nodiscard]] double at(double seconds) const;  ///< 0 outside
 };

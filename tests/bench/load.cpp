@@ -1,5 +1,5 @@
 // What it costs to record one response time. A line a figure: name value unit goal ok|short.
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/drive/histogram.h"
 #include "tests/bench/figures.h"
 

@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/report/compare.h"
 
 namespace pantryd::loadgen {

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "loadgen/dataset/random.h"
+#include "base/random.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/drive/self_check.h"
 #include "loadgen/drive/verdict.h"
@@ -140,7 +140,9 @@ TEST(SelfCheckTest, MoreThreadsShareTheTimeInWhichTheyMayStall) {
 /// Feeds the gaps with a stream that was seen through `seen_at`.
 template <typename SeenAt>
 ArrivalGaps gaps_seen(double rate, SeenAt seen_at) {
-  PoissonSchedule schedule(rate, 7, Mix({1}));
+  RatePlan plan;
+  plan.lines.push_back({std::chrono::seconds(60), rate, rate});
+  Schedule schedule(plan, Arrivals::poisson, 7, Mix({1}));
   ArrivalGaps gaps(rate);
   while (schedule.peek().intended_ns < 60 * kS) {
     const auto at = static_cast<double>(seen_at(schedule.peek().intended_ns));
@@ -155,6 +157,25 @@ TEST(ArrivalGapsTest, APoissonStreamIsOneWhateverItsRate) {
     const auto gaps = gaps_seen(rate, [](std::int64_t at) { return at; });
     EXPECT_GE(gaps.blocks(), 200) << rate;
     EXPECT_LT(gaps.distance(), 2.5 / std::sqrt(static_cast<double>(gaps.blocks()))) << rate;
+  }
+}
+
+TEST(ArrivalGapsTest, ARampIsAPoissonStreamOfItsOwnClockAndSoIsEachPartOfIt) {
+  RatePlan plan;
+  plan.lines.push_back({std::chrono::seconds(30), 100, 3'000});
+  plan.lines.push_back({std::chrono::seconds(30), 3'000, 3'000});
+  EXPECT_DOUBLE_EQ(plan.arrivals_by(30), 46'500);
+  EXPECT_DOUBLE_EQ(plan.arrivals_by(60), plan.arrivals());
+  for (const std::uint32_t parts : {1U, 4U}) {
+    Schedule schedule(plan, Arrivals::poisson, 7, Mix({1}), 0, parts);
+    ArrivalGaps gaps(plan.mean_per_s() / parts);
+    while (schedule.peek().intended_ns < 60 * kS) {
+      const auto at_s = static_cast<double>(schedule.peek().intended_ns) * 1e-9;
+      gaps.take(plan.arrivals_by(at_s) / parts);
+      schedule.pop();
+    }
+    EXPECT_GE(gaps.blocks(), 1'000);
+    EXPECT_LT(gaps.distance(), 2.5 / std::sqrt(static_cast<double>(gaps.blocks())));
   }
 }
 
