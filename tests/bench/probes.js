@@ -108,10 +108,20 @@ async function startDaemon(targets, probes = '') {
   return start('pantryd', process.env.PANTRYD, ['serve', '--config', file], port, '/healthz');
 }
 
+// Debian's example asks pg_stat_statements for the columns of PostgreSQL 12, and gets none: its users
+// mend the names, and so do we, so that both tell the same families.
+function exporterQueries() {
+  const text = fs.readFileSync(exported, 'utf8').replace(
+    /\b(total|min|max|mean|stddev)_time \//g, '$1_exec_time /');
+  const file = `${work}/queries.yaml`;
+  fs.writeFileSync(file, text);
+  return file;
+}
+
 async function startExporter() {
   const port = await freePort();
   return start('exporter', 'prometheus-postgres-exporter',
-    [`--web.listen-address=127.0.0.1:${port}`, `--extend.query-path=${exported}`], port, '/', {
+    [`--web.listen-address=127.0.0.1:${port}`, `--extend.query-path=${exporterQueries()}`], port, '/', {
       DATA_SOURCE_NAME: `host=127.0.0.1 port=${process.env.PGPORT} user=exporter dbname=shop ` +
         'sslmode=disable'
     });
