@@ -136,6 +136,7 @@ Outcome throttled(const Quota& quota) {
   LoadChildOptions options;
   options.duration = kDuration;
   options.cgroup = quota.folder();
+  options.rate = "1000";  // needs three times what the quota leaves it
   return starved("throttled to 1 % of a processor", options, [&](LoadChild&) {
     EXPECT_TRUE(quota.limit(1ms));
     std::this_thread::sleep_for(2500ms);
