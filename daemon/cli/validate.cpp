@@ -200,7 +200,7 @@ int run_validate(const Context& context, const Arguments& arguments) {
   loadgen::ClaimSheet sheet;
   sheet.tool_version = PANTRYD_VERSION;
   sheet.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  const auto& primary = primary_target(settings, look_once(settings, context.stop));
+  const auto primary = primary_target(settings, look_once(settings, context.stop));
   const auto where = primary.login();
   sheet.target = where.display();
   std::string workload = "grocery";
