@@ -69,6 +69,12 @@ const OperationResult* clear_failure(const LoadResult& result) {
   return nullptr;
 }
 
+/// The server went away and was not there again at the end: no lag of a client does that.
+bool gone_for_good(const LoadResult& result) {
+  const auto& outages = result.totals.outages;
+  return std::any_of(outages.begin(), outages.end(), [](const Outage& each) { return !each.to_s; });
+}
+
 }  // namespace
 
 std::string_view to_string(Verdict verdict) {
@@ -105,13 +111,16 @@ void judge(LoadResult& result) {
   for (const auto& finding : result.self_check.findings) reasons.push_back(finding.text);
   if (!reasons.empty() && !result.stopped) {
     const auto* clear = clear_failure(result);
-    if (clear == nullptr) {
+    const bool gone = gone_for_good(result);
+    if (clear == nullptr && !gone) {
       result.verdict = Verdict::invalid;
       result.reasons = std::move(reasons);
       return;
     }
-    reasons.push_back(fmt::format(
-        "That does not explain {}: its service time alone misses the SLO.", clear->name));
+    reasons.push_back(gone ? "That does not explain a server that went away and did not come back."
+                           : fmt::format("That does not explain {}: its service time alone misses "
+                                         "the SLO.",
+                                         clear->name));
   }
   bool fails = false;
   bool unproven = result.stopped || offered < kSamplesMin;

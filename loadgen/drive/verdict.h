@@ -12,6 +12,7 @@
 //           Where the server alone explains a failed SLO (the service time misses it even
 //           after ten times the lag, and the longest stall, are taken off), the verdict stays FAIL,
 //           unless the surroundings were at fault.
+//           So does that of a run whose server went away and was not back at its end.
 // INCONCLUSIVE  too few samples, or ended early by a person.
 #pragma once
 
