@@ -25,6 +25,12 @@ void SampleList::add(const std::string& metric, const std::vector<std::string>& 
   samples_.push_back({announced.info, std::move(named), value});
 }
 
+ServerProbe server_probe(
+    const CodedDescription& description,
+    std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run) {
+  return {description.name, description.interval, description.timeout, std::move(run)};
+}
+
 ProbeRun failed_run(const std::string& error, Outcome outcome) {
   ProbeRun out;
   out.outcome = outcome;

@@ -69,6 +69,11 @@ struct ServerProbe {
   std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run;
 };
 
+/// One that runs as its description says.
+[[nodiscard]] ServerProbe server_probe(
+    const CodedDescription& description,
+    std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run);
+
 /// A run that came to nothing.
 [[nodiscard]] ProbeRun failed_run(const std::string& error, Outcome outcome = Outcome::error);
 /// One run, timed, its errors made outcomes. Throws nothing.

@@ -181,14 +181,10 @@ ServerProbe exhaustion_probe(ExhaustionOptions options) {
   const auto& description = exhaustion_description();
   const auto memory = std::make_shared<Memory>();
   memory->options = std::move(options);
-  ServerProbe out;
-  out.name = description.name;
-  out.interval = description.interval;
-  out.timeout = description.timeout;
-  out.run = [memory](pg::Connection& connection, const TargetFacts&, Deadline deadline) {
-    return look_at_all(*memory, connection, deadline);
-  };
-  return out;
+  return server_probe(description,
+                      [memory](pg::Connection& connection, const TargetFacts&, Deadline deadline) {
+                        return look_at_all(*memory, connection, deadline);
+                      });
 }
 
 }  // namespace pantryd::probes

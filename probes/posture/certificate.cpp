@@ -19,11 +19,7 @@ const CodedDescription& certificate_description() {
 
 ServerProbe certificate_probe() {
   const auto& description = certificate_description();
-  ServerProbe out;
-  out.name = description.name;
-  out.interval = description.interval;
-  out.timeout = description.timeout;
-  out.run = [](pg::Connection& connection, const TargetFacts&, Deadline) {
+  return server_probe(description, [](pg::Connection& connection, const TargetFacts&, Deadline) {
     ProbeRun run;
     const auto expiry = pg::server_certificate_expiry(connection);
     if (!expiry) {
@@ -36,8 +32,7 @@ ServerProbe certificate_probe() {
     run.rows = 1;
     run.samples = samples.take();
     return run;
-  };
-  return out;
+  });
 }
 
 }  // namespace pantryd::probes

@@ -182,14 +182,10 @@ ServerProbe own_cost_probe(std::vector<OwnStatement> statements) {
        {std::tuple{14, 16, "i.stats_reset"}, std::tuple{17, 9999, "p.stats_since"}}) {
     memory->statements.push_back({description.name, {min, max, fmt::format(kCosts, since)}, 0});
   }
-  ServerProbe out;
-  out.name = description.name;
-  out.interval = description.interval;
-  out.timeout = description.timeout;
-  out.run = [memory](pg::Connection& connection, const TargetFacts& facts, Deadline deadline) {
+  return server_probe(description, [memory](pg::Connection& connection, const TargetFacts& facts,
+                                            Deadline deadline) {
     return look(*memory, connection, facts, deadline);
-  };
-  return out;
+  });
 }
 
 }  // namespace pantryd::probes

@@ -151,14 +151,10 @@ ServerProbe statement_texts_probe(StatementTextsOptions options) {
   const auto& description = statement_texts_description();
   const auto memory = std::make_shared<Memory>();
   memory->options = std::move(options);
-  ServerProbe out;
-  out.name = description.name;
-  out.interval = description.interval;
-  out.timeout = description.timeout;
-  out.run = [memory](pg::Connection& connection, const TargetFacts& facts, Deadline deadline) {
+  return server_probe(description, [memory](pg::Connection& connection, const TargetFacts& facts,
+                                            Deadline deadline) {
     return tell(*memory, connection, facts, deadline);
-  };
-  return out;
+  });
 }
 
 }  // namespace pantryd::probes
