@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/subcommands.h"
+#include "cli/verdict_exit.h"
 #include "loadgen/report/html.h"
 
 namespace pantryd::cli {
@@ -42,16 +43,6 @@ po::options_description load_options() {
   return options;
 }
 
-std::optional<double> number_or_max(const std::string& text) {
-  if (text == "max") return std::nullopt;
-  char* end = nullptr;
-  const double rate = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0') {
-    throw Error(ExitCode::usage, fmt::format("--rate {} is neither a number nor max", text));
-  }
-  return rate;
-}
-
 /// The rate, or how it moves: from --rate with or without --curve, from --ramp, or from the file.
 void take_rate(const po::variables_map& values, loadgen::LoadOptions& out) {
   const auto ramp = values["ramp"].as<std::string>();
@@ -66,7 +57,7 @@ void take_rate(const po::variables_map& values, loadgen::LoadOptions& out) {
   if (!ramp.empty()) {
     out.plan = loadgen::parse_rate_plan(ramp);
   } else if (rate) {
-    out.rate_per_s = number_or_max(values["rate"].as<std::string>());
+    out.rate_per_s = loadgen::parse_rate("--rate", values["rate"].as<std::string>());
     if (curve.empty()) return;
     if (!out.rate_per_s || !(*out.rate_per_s > 0)) {
       throw Error(ExitCode::usage, "--curve needs a number for --rate");
@@ -92,13 +83,6 @@ loadgen::Arrivals arrivals_of(const std::string& text) {
               "It is poisson or fixed.");
 }
 
-loadgen::Mode mode_of(const std::string& text) {
-  if (text == "faithful") return loadgen::Mode::faithful;
-  if (text == "pipelined") return loadgen::Mode::pipelined;
-  throw Error(ExitCode::usage, fmt::format("--mode {} is unknown", text),
-              "It is faithful or pipelined.");
-}
-
 /// The pool of the configuration, where it says something of the pool.
 void take_pool(const PoolKeys& pool, const po::variables_map& values, loadgen::LoadOptions& out) {
   if (!pool.configured) return;
@@ -113,7 +97,7 @@ loadgen::LoadOptions read_options(const PoolKeys& pool, const po::variables_map&
   take_pool(pool, values, out);
   out.duration = duration_option(values, "duration");
   out.warmup = duration_option(values, "warmup");
-  out.mode = mode_of(values["mode"].as<std::string>());
+  out.mode = loadgen::parse_mode("--mode", values["mode"].as<std::string>());
   out.seed = values["seed"].as<std::uint64_t>();
   out.statement_limit = duration_option(values, "statement-limit");
   out.drain_limit = duration_option(values, "drain-limit");
@@ -136,19 +120,6 @@ void show(const loadgen::LiveState& live) {
              live.connections);
 }
 
-ExitCode exit_code_of(loadgen::Verdict verdict) {
-  switch (verdict) {
-    case loadgen::Verdict::pass:
-      return ExitCode::ok;
-    case loadgen::Verdict::fail:
-      return ExitCode::failed;
-    case loadgen::Verdict::inconclusive:
-    case loadgen::Verdict::invalid:
-      return ExitCode::inconclusive;
-  }
-  return ExitCode::failed;
-}
-
 }  // namespace
 
 int run_load_run(const Context& context, const Arguments& arguments) {
@@ -167,7 +138,7 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   const auto html = (*values)["html"].as<std::string>();
   if (!html.empty()) write_file_atomically(html, loadgen::load_html(result));
   if (!result.windows_error.empty()) throw Error(ExitCode::failed, result.windows_error);
-  return static_cast<int>(exit_code_of(result.verdict));
+  return exit_code_of(result.verdict);
 }
 
 }  // namespace pantryd::cli

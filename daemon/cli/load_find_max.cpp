@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "cli/subcommands.h"
+#include "cli/verdict_exit.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
 
@@ -47,14 +48,6 @@ Checkpoints checkpoints_of(const std::string& text) {
               "It is ask, wait or none.");
 }
 
-loadgen::Mode mode_of(const std::string& text) {
-  for (const auto each : {loadgen::Mode::faithful, loadgen::Mode::pipelined}) {
-    if (text == loadgen::to_string(each)) return each;
-  }
-  throw Error(ExitCode::usage, fmt::format("--mode {} is unknown", text),
-              "It is faithful or pipelined.");
-}
-
 loadgen::CeilingOptions read_options(const PoolKeys& pool, const po::variables_map& values) {
   loadgen::CeilingOptions out;
   out.load.users = values["users"].as<std::int64_t>();
@@ -63,7 +56,7 @@ loadgen::CeilingOptions read_options(const PoolKeys& pool, const po::variables_m
     out.load.pool = pool.to_pool_settings();
     if (values["connections"].defaulted()) out.load.connections = pool.max;
   }
-  out.load.mode = mode_of(values["mode"].as<std::string>());
+  out.load.mode = loadgen::parse_mode("--mode", values["mode"].as<std::string>());
   out.load.seed = values["seed"].as<std::uint64_t>();
   out.load.statement_limit = duration_option(values, "statement-limit");
   out.load.workload = loadgen::load_workload(values["workload"].as<std::string>());
@@ -113,11 +106,6 @@ loadgen::CeilingProgress lines() {
   return out;
 }
 
-ExitCode exit_code_of(loadgen::Verdict verdict) {
-  if (verdict == loadgen::Verdict::pass) return ExitCode::ok;
-  return verdict == loadgen::Verdict::fail ? ExitCode::failed : ExitCode::inconclusive;
-}
-
 }  // namespace
 
 int run_load_find_max(const Context& context, const Arguments& arguments) {
@@ -137,7 +125,7 @@ int run_load_find_max(const Context& context, const Arguments& arguments) {
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : ceiling.to_text());
   if (!out.empty()) write_file_atomically(out, json);
-  return static_cast<int>(exit_code_of(ceiling.search.verdict));
+  return exit_code_of(ceiling.search.verdict);
 }
 
 }  // namespace pantryd::cli

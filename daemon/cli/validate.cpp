@@ -11,6 +11,7 @@
 #include "base/units.h"
 #include "cli/look.h"
 #include "cli/subcommands.h"
+#include "cli/verdict_exit.h"
 #include "loadgen/capacity/claims.h"
 #include "loadgen/dataset/seed.h"
 #include "loadgen/report/claim_sheet.h"
@@ -160,12 +161,6 @@ class LoadStages {
   Budget budget_;
   loadgen::Workload workload_;
 };
-
-int exit_code_of(loadgen::Verdict verdict) {
-  if (verdict == loadgen::Verdict::pass) return static_cast<int>(ExitCode::ok);
-  if (verdict == loadgen::Verdict::fail) return static_cast<int>(ExitCode::failed);
-  return static_cast<int>(ExitCode::inconclusive);
-}
 
 void write_report(const std::filesystem::path& folder, const loadgen::ClaimSheet& sheet,
                   const loadgen::Evidence& evidence) {

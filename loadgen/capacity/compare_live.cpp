@@ -25,24 +25,6 @@ std::int64_t number_of(const std::string& key, const std::string& text) {
   return value;
 }
 
-std::optional<double> rate_of(const std::string& text) {
-  if (text == "max") return std::nullopt;
-  char* end = nullptr;
-  const double rate = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0') {
-    throw Error(ExitCode::usage, fmt::format("rate={} is neither a number nor max", text));
-  }
-  return rate;
-}
-
-Mode mode_of(const std::string& text) {
-  for (const auto each : {Mode::faithful, Mode::pipelined}) {
-    if (text == to_string(each)) return each;
-  }
-  throw Error(ExitCode::usage, fmt::format("mode={} is unknown", text),
-              "It is faithful or pipelined.");
-}
-
 /// One valid run; nullopt when a person ended it.
 std::optional<LoadResult> run_side(const LiveSide& side, std::uint64_t seed, int& invalid_left,
                                    const StopFlag* stop) {
@@ -114,9 +96,9 @@ void apply_variant(LoadOptions& load, const std::string& text) {
   const auto key = text.substr(0, equals);
   const auto value = equals == std::string::npos ? std::string() : text.substr(equals + 1);
   if (key == "mode") {
-    load.mode = mode_of(value);
+    load.mode = parse_mode(key, value);
   } else if (key == "rate") {
-    load.rate_per_s = rate_of(value);
+    load.rate_per_s = parse_rate(key, value);
   } else if (key == "users") {
     load.users = number_of(key, value);
   } else if (key == "connections") {

@@ -23,6 +23,10 @@ namespace pantryd::loadgen {
 
 enum class Mode { faithful, pipelined };
 [[nodiscard]] std::string_view to_string(Mode mode);
+/// What a person wrote for `name`, such as --mode. Throws Error(usage).
+[[nodiscard]] Mode parse_mode(const std::string& name, const std::string& text);
+/// Operations a second; none for "max". Throws Error(usage).
+[[nodiscard]] std::optional<double> parse_rate(const std::string& name, const std::string& text);
 
 struct LoadOptions {
   Workload workload;                 ///< see load_workload()

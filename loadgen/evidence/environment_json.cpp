@@ -3,16 +3,12 @@
 
 #include "base/error.h"
 #include "loadgen/evidence/environment.h"
+#include "loadgen/report/maybe_json.h"
 
 namespace pantryd::loadgen {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename Value>
-Json maybe(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
-}
 
 template <typename Value>
 void take(const Json& from, const char* name, Value& to) {

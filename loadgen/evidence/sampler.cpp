@@ -3,10 +3,10 @@
 #include "loadgen/evidence/sampler.h"
 
 #include <fmt/format.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 
+#include "base/thread_cpu.h"
 #include "pg/error.h"
 
 namespace pantryd::loadgen {
@@ -24,15 +24,6 @@ constexpr const char* kLookName = "look";
 constexpr const char* kSettingsSql =
     "SELECT name, md5(coalesce(setting, '')) FROM pg_settings "
     "WHERE source NOT IN ('client', 'session')";
-
-double thread_cpu_s() {
-  rusage usage{};
-  ::getrusage(RUSAGE_THREAD, &usage);
-  const auto seconds = [](const timeval& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) * 1e-6;
-  };
-  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
-}
 
 }  // namespace
 

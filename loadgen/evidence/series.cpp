@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "loadgen/report/maybe_json.h"
+
 namespace pantryd::loadgen {
 namespace {
 
@@ -110,10 +112,6 @@ ServerFacts server_facts(const std::vector<Look>& looks,
   out.other_active_s = total("other_active_ms") / 1000;
   out.statements_evicted = total("statements_evicted");
   return out;
-}
-
-Json maybe(const std::optional<double>& value) {
-  return value ? Json(*value) : Json();
 }
 
 Json second_json(const EvidenceSecond& second) {

@@ -6,16 +6,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
+#include "loadgen/report/maybe_json.h"
 
 namespace pantryd::loadgen {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-template <typename Value>
-Json maybe(const std::optional<Value>& value) {
-  return value ? Json(*value) : Json();
-}
 
 double seconds(std::chrono::milliseconds value) {
   return static_cast<double>(value.count()) / 1000;

@@ -5,26 +5,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "loadgen/report/html.h"
+
 namespace pantryd::loadgen {
 namespace {
-
-std::string escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '<') {
-      out += "&lt;";
-    } else if (c == '>') {
-      out += "&gt;";
-    } else if (c == '&') {
-      out += "&amp;";
-    } else if (c == '"') {
-      out += "&quot;";
-    } else {
-      out.push_back(c);
-    }
-  }
-  return out;
-}
 
 constexpr const char* kStyle =
     "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;"
@@ -99,12 +83,12 @@ std::string ClaimSheet::to_html() const {
   std::string rows;
   for (const auto& each : verdicts) {
     std::string evidence;
-    for (const auto& line : each.evidence) evidence += escaped(line) + "\n";
+    for (const auto& line : each.evidence) evidence += html_escaped(line) + "\n";
     const auto verdict = std::string(to_string(each.verdict));
     rows += fmt::format(
         "<tr><td><b>{}</b><br>{}</td><td class=\"v {}\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
-        escaped(each.claim.id), escaped(each.claim.text), verdict, verdict, escaped(each.measured),
-        evidence);
+        html_escaped(each.claim.id), html_escaped(each.claim.text), verdict, verdict,
+        html_escaped(each.measured), evidence);
   }
   const auto whole = std::string(to_string(overall()));
   return fmt::format(
@@ -113,7 +97,8 @@ std::string ClaimSheet::to_html() const {
       "<h1>Claims: <span class=\"{0}\">{0}</span></h1>\n<p>{2}, {3}, pantryd {4}</p>\n"
       "<table><thead><tr><th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th></tr>"
       "</thead><tbody>\n{5}</tbody></table>\n</body></html>\n",
-      whole, kStyle, escaped(target), escaped(started_at), escaped(tool_version), rows);
+      whole, kStyle, html_escaped(target), html_escaped(started_at), html_escaped(tool_version),
+      rows);
 }
 
 }  // namespace pantryd::loadgen

@@ -9,29 +9,10 @@ export PANTRYD=${PANTRYD:-$ROOT/build/release/pantryd}
 for package in sysbench nodejs; do
   command -v "${package%js}" >/dev/null || bash "$ROOT/run" install "$package" >&2
 done
-bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
-work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
-chmod 755 "$work" # the server runs as another user
-mkdir "$work/server"
-as_server=()
-if ((EUID == 0)); then
-  as_server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-  chown postgres "$work/server"
-fi
-
-end() {
-  "${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
-  rm -rf "$work"
-}
-trap end EXIT
-
-export BENCH_PORT=${PORT:-17740}
-"${as_server[@]}" "$bin/initdb" -D "$work/server/data" --auth=trust --username=owner \
-  --locale=C.UTF-8 --no-sync >/dev/null
-"${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -w -l "$work/server/log" -o "-p $BENCH_PORT \
-  -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c max_connections=200 \
-  -c shared_buffers=256MB -c fsync=off -c synchronous_commit=off -c autovacuum=off" start >/dev/null
-export PGHOST=127.0.0.1 PGPORT=$BENCH_PORT PGUSER=owner PGDATABASE=postgres
-export BENCH_WORK=$work PATH="$bin:$PATH"
+# shellcheck source=../support/bench_server.sh
+source "$ROOT/tests/support/bench_server.sh"
+start_server "${PORT:-17740}" max_connections=200 shared_buffers=256MB fsync=off \
+  synchronous_commit=off autovacuum=off
+export BENCH_PORT=$port BENCH_WORK=$work
 
 node "$ROOT/tests/bench/load.js"

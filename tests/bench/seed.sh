@@ -15,29 +15,9 @@ PRODUCTS=${SEED_PRODUCTS:-100000} SALES=${SEED_SALES:-1000000} JOBS=${JOBS:-2}
 ROUNDS=${ROUNDS:-5} COPY_SALES=${COPY_SALES:-300000} PEER_ROWS=${PEER_ROWS:-200000} KEY_SALES=${KEY_SALES:-300000}
 PARTS=${PARTS:-copy whole peer keys}
 if ! command -v sysbench >/dev/null; then bash "$ROOT/run" install sysbench >&2; fi
-bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
-work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
-chmod 755 "$work" # the server runs as another user
-mkdir "$work/server"
-as_server=()
-if ((EUID == 0)); then
-  as_server=(setpriv --reuid=postgres --regid=postgres --clear-groups)
-  chown postgres "$work/server"
-fi
-
-end() {
-  "${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
-  rm -rf "$work"
-}
-trap end EXIT
-
-port=${PORT:-17720}
-"${as_server[@]}" "$bin/initdb" -D "$work/server/data" --auth=trust --username=owner \
-  --locale=C.UTF-8 --no-sync >/dev/null
-"${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -w -l "$work/server/log" -o "-p $port \
-  -c listen_addresses=127.0.0.1 -c unix_socket_directories='' -c shared_buffers=512MB \
-  -c max_wal_size=8GB -c autovacuum=off" start >/dev/null
-export PGHOST=127.0.0.1 PGPORT=$port PGUSER=owner PGDATABASE=postgres PATH="$bin:$PATH"
+# shellcheck source=../support/bench_server.sh
+source "$ROOT/tests/support/bench_server.sh"
+start_server "${PORT:-17720}" shared_buffers=512MB max_wal_size=8GB autovacuum=off
 
 figure() { printf '%s %s %s %s %s\n' "$1" "$2" "$3" "${4:--}" "${5:-ok}"; }
 # judge NAME VALUE UNIT OPERATOR LIMIT
