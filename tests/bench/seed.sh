@@ -61,7 +61,7 @@ timed() {
   server=$(calc "$(server_cpu) - $before")
 }
 
-# --- COPY alone: the six tables without indexes and foreign keys, one connection -------------------
+# --- COPY alone: the six tables without indexes and foreign keys; the text over one connection ------
 
 copy_part() {
   database bare 6
@@ -73,15 +73,15 @@ copy_part() {
       ON t.oid = indrelid WHERE t.relnamespace = 'public'::regnamespace LOOP EXECUTE c; END LOOP;
   END \$\$"
   tables=(users products sales expenses debts debt_payments)
-  : >"$work/binary"
-  : >"$work/text"
-  : >"$work/ratio"
+  rm -f "$work"/copy.*
   for ((round = 0; round < ROUNDS; ++round)); do
-    sql postgres CHECKPOINT
-    "$PANTRYD" --json seed --dsn "$(dsn bare)" --products 20000 --sales "$COPY_SALES" --jobs 1 \
-      --keep-indexes --force --seed $((round + 1)) >"$work/out"
-    rows=$(field rows_copied <"$work/out")
-    binary=$(calc "$rows * 1000 / $(field copy_ms <"$work/out")" 0)
+    for jobs in "$JOBS" 1; do
+      sql postgres CHECKPOINT
+      "$PANTRYD" --json seed --dsn "$(dsn bare)" --products 20000 --sales "$COPY_SALES" \
+        --jobs "$jobs" --keep-indexes --force --seed $((round + 1)) >"$work/out"
+      rows=$(field rows_copied <"$work/out")
+      calc "$rows * 1000 / $(field copy_ms <"$work/out")" 0 >"$work/rate.$jobs"
+    done
     copy=''
     for table in "${tables[@]}"; do
       psql -qX -d bare -c "\\copy $table to '$work/$table.txt'"
@@ -92,14 +92,17 @@ copy_part() {
     began=$(date +%s.%N)
     psql -qX -v ON_ERROR_STOP=1 -d bare <<<"$copy"
     text=$(calc "$rows / ($(date +%s.%N) - $began)" 0)
-    echo "$binary" >>"$work/binary"
-    echo "$text" >>"$work/text"
-    calc "$binary / $text" >>"$work/ratio"
-    echo >>"$work/ratio"
+    echo "$text" >>"$work/copy.text"
+    for jobs in "$JOBS" 1; do
+      echo "$(<"$work/rate.$jobs")" >>"$work/copy.$jobs"
+      echo "$(calc "$(<"$work/rate.$jobs") / $text")" >>"$work/copy.ratio.$jobs"
+    done
   done
-  figure copy_binary "$(median <"$work/binary")" rows/s
-  figure copy_text "$(median <"$work/text")" rows/s
-  judge copy_binary_over_text "$(median <"$work/ratio")" x '>=' 2.5
+  figure copy_text "$(median <"$work/copy.text")" rows/s
+  figure copy_binary_1 "$(median <"$work/copy.1")" rows/s
+  figure "copy_binary_$JOBS" "$(median <"$work/copy.$JOBS")" rows/s
+  figure copy_binary_1_over_text "$(median <"$work/copy.ratio.1")" x
+  judge "copy_binary_${JOBS}_over_text" "$(median <"$work/copy.ratio.$JOBS")" x '>=' 2.5
 }
 
 # --- the whole dataset: built afterwards, and in place --------------------------------------------

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -23,7 +24,7 @@ TEST(FailoverTest, ThePromotedStandbyIsSeenAsPrimaryWithoutAGapAndTheDeadOneAsDo
     return standby.exec("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = 'watcher')", deadline)
         .boolean(0, 0);
   }));
-  Daemon daemon(PANTRYD_BINARY,
+  Daemon daemon(places::binary,
                 {target_line("old", at), target_line("new", watcher_at(standby_port))});
   const auto value = [&](const std::string& series) { return value_of(daemon.page(), series); };
   ASSERT_EQ(value("pg_replication_is_replica{target=\"new\"}"), 1);

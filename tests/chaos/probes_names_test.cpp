@@ -5,6 +5,7 @@
 #include "base/file.h"
 #include "pg/identifier.h"
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -82,7 +83,7 @@ TEST(NamesTest, NamesOfAnyKindMakeAPageThatPrometheusReadsAndNothingIsToldTwice)
   bytes.exec("CREATE TABLE \"caf\xE9 \xFF\xC3\" (a int)", patience());
 
   Daemon daemon(
-      PANTRYD_BINARY,
+      places::binary,
       {target_line("hostile", watcher), target_line("other", watcher.with("dbname", "bytes")),
        target_line("\"t \\\"q\\\" \\U0001F955\"", watcher.with("dbname", "other"))},
       {.probes = own_probes()});

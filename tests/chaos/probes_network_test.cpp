@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/tcp_gate.h"
 #include "tests/support/within.h"
@@ -29,7 +30,7 @@ class NetworkTest : public testing::TestWithParam<GateFault> {
  protected:
   NetworkTest()
       : gate(shared_sandbox().port()),
-        daemon(PANTRYD_BINARY, {target_line("gated", watcher_at(gate.port())),
+        daemon(places::binary, {target_line("gated", watcher_at(gate.port())),
                                 target_line("healthy", watcher_at(shared_sandbox().port()))}) {}
   TcpGate gate;
   Daemon daemon;
@@ -79,9 +80,9 @@ TEST(ResolverTest, AResolverThatDoesNotAnswerCostsTheTargetsThatAreNamedAndNoOth
   options.wait_until_ready = false;
   // The daemon alone has this resolver, and whoever runs the test may give it one.
   const auto* asan = std::getenv("ASAN_OPTIONS");
-  options.wrapper = {"env", std::string("LD_PRELOAD=") + SILENT_RESOLVER,
+  options.wrapper = {"env", std::string("LD_PRELOAD=") + places::silent_resolver,
                      fmt::format("ASAN_OPTIONS={}:verify_asan_link_order=0", asan ? asan : "")};
-  Daemon daemon(PANTRYD_BINARY, targets, options);
+  Daemon daemon(places::binary, targets, options);
   ASSERT_TRUE(within(seconds(30), [&] {
     const auto page = daemon.page();
     return value_of(page, outcome_of("settings", "ok", "healthy")) == 1 &&

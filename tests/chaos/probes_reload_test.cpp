@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -28,7 +29,7 @@ class ReloadTest : public testing::Test {
     EXPECT_TRUE(within(kSoon, [&] { return sessions_of_watcher(admin) == 0; }));
   }
   void start(const std::vector<std::string>& targets, const std::string& probes) {
-    daemon = std::make_unique<Daemon>(PANTRYD_BINARY, targets, Daemon::Options{.probes = probes});
+    daemon = std::make_unique<Daemon>(places::binary, targets, Daemon::Options{.probes = probes});
   }
   std::unique_ptr<PageWatch> look_at(const std::string& target) {
     std::vector<std::string> series;

@@ -5,6 +5,7 @@
 #include <csignal>
 
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -33,7 +34,7 @@ class ServerTest : public testing::Test {
     const auto where = watcher_at(port);
     EXPECT_TRUE(within(kBack, [&] { return sessions_of_watcher(admin) == 0; }));
     daemon = std::make_unique<Daemon>(
-        PANTRYD_BINARY, std::vector<std::string>{target_line("primary", where),
+        places::binary, std::vector<std::string>{target_line("primary", where),
                                                  target_line("standby", watcher_at(standby_port))});
   }
   std::unique_ptr<PageWatch> look(std::vector<std::string> more = {}) {

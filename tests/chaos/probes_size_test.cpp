@@ -6,6 +6,7 @@
 #include <map>
 
 #include "tests/support/page_watch.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -32,7 +33,7 @@ class SizeTest : public testing::Test {
 
   std::unique_ptr<Daemon> start(const std::string& probes) {
     return std::make_unique<Daemon>(
-        PANTRYD_BINARY,
+        places::binary,
         std::vector<std::string>{target_line("primary", watcher_at(port)),
                                  target_line("standby", watcher_at(standby_port))},
         Daemon::Options{.probes = probes});

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "pg/connection.h"
+#include "tests/support/places.h"
 #include "tests/support/promql.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
@@ -62,7 +63,7 @@ class Watch {
                             port, dsn_of(sandbox.primary()), sandbox.dump_dir().string(),
                             sandbox.base_backup_dir().string(), dsn_of(sandbox.standby())));
     daemon_ = std::make_unique<Child>(
-        start({PANTRYD_BINARY, "serve", "--config", config.string()}, "serve.log"));
+        start({places::binary, "serve", "--config", config.string()}, "serve.log"));
     wait_for(daemon_url_ + "/metrics", "serve.log");
     start_prometheus(port);
   }
@@ -117,7 +118,7 @@ class Watch {
                                       "scrape_configs:\n"
                                       "  - job_name: pantryd\n"
                                       "    static_configs: [{{targets: ['127.0.0.1:{}']}}]\n",
-                                      SOURCE_DIR, daemon_port));
+                                      places::source_dir, daemon_port));
     prometheus_ = std::make_unique<Child>(
         start({"prometheus", "--config.file=" + config.string(), "--log.level=warn",
                "--storage.tsdb.path=" + (scratch_dir() / "prometheus").string(),
@@ -138,7 +139,7 @@ class DashboardsTest : public testing::Test {
     const auto dsn = dsn_of(shared_sandbox().primary());
     const auto run = [&](std::vector<std::string> arguments) {
       arguments.insert(arguments.begin(), {"--dsn", dsn});
-      const auto result = run_binary(PANTRYD_BINARY, arguments, seconds(90));
+      const auto result = run_binary(places::binary, arguments, seconds(90));
       return std::pair(result.exit_code, result.output);
     };
     for (const auto& step : std::vector<std::vector<std::string>>{
@@ -161,7 +162,7 @@ std::unique_ptr<Watch> DashboardsTest::watch;
 
 TEST_F(DashboardsTest, EveryQueryOfEveryPanelReturnsData) {
   const auto deadline = Deadline::in(seconds(45));
-  for (const auto& query : dashboard_queries(SOURCE_DIR)) {
+  for (const auto& query : dashboard_queries(places::source_dir)) {
     const auto expression = substituted(query.expression);
     std::size_t count = 0;
     do {
@@ -231,7 +232,7 @@ TEST_F(DashboardsTest, ThePageSatisfiesTheLinterOfPrometheus) {
 /// The statements of the runbook's ```sql blocks.
 std::vector<std::string> runbook_statements() {
   std::vector<std::string> statements;
-  std::istringstream runbook(read_file(std::string(SOURCE_DIR) + "/docs/runbook.md"));
+  std::istringstream runbook(read_file(std::string(places::source_dir) + "/docs/runbook.md"));
   bool inside = false;
   std::string statement;
   for (std::string line; std::getline(runbook, line);) {

@@ -16,6 +16,7 @@
 #include "pg/connection.h"
 #include "probes/engine/spec.h"
 #include "tests/support/exporter_names.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -248,7 +249,7 @@ Page our_page(const pg::Conninfo& where) {
   // Longer than the tail of an output that run_child keeps.
   const auto page = scratch_dir() / "ours.txt";
   const auto made = run_child({{"sh", "-c", "exec \"$0\" metrics --dsn \"$1\" > \"$2\"",
-                                PANTRYD_BINARY, dsn, page.string()}},
+                                places::binary, dsn, page.string()}},
                               Deadline::in(seconds(60)));
   EXPECT_TRUE(made.ok()) << made.output;
   return parse_page(read_file(page));

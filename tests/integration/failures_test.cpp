@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "pg/connection.h"
 #include "tests/support/black_hole.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd {
@@ -58,7 +59,7 @@ const std::vector<std::vector<std::string>>& commands() {
 
 /// What the command writes on standard error.
 ChildResult complaint_of(std::vector<std::string> arguments) {
-  arguments.insert(arguments.begin(), {"-c", "exec \"$0\" \"$@\" 2>&1 >/dev/null", PANTRYD_BINARY});
+  arguments.insert(arguments.begin(), {"-c", "exec \"$0\" \"$@\" 2>&1 >/dev/null", places::binary});
   return run_binary("sh", arguments, kLimit);
 }
 
@@ -106,7 +107,7 @@ TEST(FailureTest, CheckIsCriticalWhenTheTargetIsDown) {
   for (const auto& fault : faults()) {
     SCOPED_TRACE(fault.name);
     const auto result =
-        run_binary(PANTRYD_BINARY, {"check", "--dsn", fault.where.reveal()}, kLimit);
+        run_binary(places::binary, {"check", "--dsn", fault.where.reveal()}, kLimit);
     EXPECT_EQ(result.exit_code, 2) << result.output;
     EXPECT_THAT(result.output, HasSubstr("CRITICAL"));
     EXPECT_THAT(result.output, HasSubstr(fault.says));
@@ -116,7 +117,7 @@ TEST(FailureTest, CheckIsCriticalWhenTheTargetIsDown) {
 
 TEST(FailureTest, MetricsOfATargetThatIsDownStillSayThatItIsDown) {
   const auto result =
-      run_binary(PANTRYD_BINARY, {"metrics", "--dsn", faults()[0].where.reveal()}, kLimit);
+      run_binary(places::binary, {"metrics", "--dsn", faults()[0].where.reveal()}, kLimit);
   EXPECT_THAT(result.output, HasSubstr("pg_up{target=\"main\"} 0"));
 }
 
@@ -124,14 +125,14 @@ TEST(FailureTest, AMalformedDsnIsAUsageErrorAndIsNotRepeated) {
   for (const auto& command : commands()) {
     auto words = command;
     words.insert(words.end(), {"--dsn", std::string("host=x password=") + kSecret + " junk"});
-    const auto result = run_binary(PANTRYD_BINARY, words, kLimit);
+    const auto result = run_binary(places::binary, words, kLimit);
     EXPECT_EQ(result.exit_code, 2) << joined(command) << result.output;
     EXPECT_THAT(result.output, Not(HasSubstr(kSecret)));
   }
 }
 
 TEST(FailureTest, WithoutATargetTheCommandSaysHowToNameOne) {
-  const auto result = run_binary(PANTRYD_BINARY, {"migrate", "status"});
+  const auto result = run_binary(places::binary, {"migrate", "status"});
   EXPECT_EQ(result.exit_code, 2);
   EXPECT_THAT(result.output, HasSubstr("--dsn"));
 }
@@ -139,11 +140,11 @@ TEST(FailureTest, WithoutATargetTheCommandSaysHowToNameOne) {
 TEST(FailureTest, SeedAndLoadBeforeTheMigrationsSayWhatIsMissing) {
   const auto dsn = shared_sandbox().primary().reveal();
   const auto seed =
-      run_binary(PANTRYD_BINARY, {"seed", "--products", "10", "--sales", "10", "--dsn", dsn});
+      run_binary(places::binary, {"seed", "--products", "10", "--sales", "10", "--dsn", dsn});
   EXPECT_EQ(seed.exit_code, 1) << seed.output;
   EXPECT_THAT(seed.output, HasSubstr("migrate up"));
   const auto load =
-      run_binary(PANTRYD_BINARY, {"load", "run", "--rate", "10", "--duration", "1s", "--dsn", dsn});
+      run_binary(places::binary, {"load", "run", "--rate", "10", "--duration", "1s", "--dsn", dsn});
   EXPECT_EQ(load.exit_code, 1) << load.output;
   EXPECT_EQ(lines_with(load.output, "HINT: "), 1) << load.output;
 }
@@ -155,15 +156,15 @@ TEST(FailureTest, TheLoadUsesThePoolOfTheConfigurationUnlessToldOtherwise) {
                         "pool: {min: 2, max: 7, connect_timeout: 2s}\n");
   const std::vector<std::string> load{"load",   "run", "--config",   config.string(),
                                       "--rate", "1",   "--duration", "1s"};
-  EXPECT_THAT(run_binary(PANTRYD_BINARY, load).output, HasSubstr("limit 7"));
+  EXPECT_THAT(run_binary(places::binary, load).output, HasSubstr("limit 7"));
   auto with_option = load;
   with_option.insert(with_option.end(), {"--connections", "3"});
-  EXPECT_THAT(run_binary(PANTRYD_BINARY, with_option).output, HasSubstr("limit 3"));
+  EXPECT_THAT(run_binary(places::binary, with_option).output, HasSubstr("limit 3"));
 }
 
 TEST(FailureTest, AWriteCommandOnTheStandbyNamesThePrimary) {
   const auto dsn = shared_sandbox().standby().reveal();
-  const auto result = run_binary(PANTRYD_BINARY, {"migrate", "up", "--dsn", dsn});
+  const auto result = run_binary(places::binary, {"migrate", "up", "--dsn", dsn});
   EXPECT_EQ(result.exit_code, 1) << result.output;
   EXPECT_THAT(result.output, HasSubstr("read-only standby"));
 }
@@ -177,7 +178,7 @@ TEST(FailureTest, APortThatIsTakenIsNamedByServe) {
   std::fputs(text.c_str(), file);
   std::fclose(file);
   const auto result =
-      run_binary(PANTRYD_BINARY, {"serve", "--config", config.string(), "--log-level", "off"});
+      run_binary(places::binary, {"serve", "--config", config.string(), "--log-level", "off"});
   EXPECT_EQ(result.exit_code, 1) << result.output;
   EXPECT_THAT(result.output, HasSubstr(std::to_string(shared_sandbox().port())));
 }

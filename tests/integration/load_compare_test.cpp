@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "loadgen/capacity/compare_live.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -98,28 +99,28 @@ TEST(CompareCommandTest, FilesAreComparedOrRefusedWithTheDifference) {
   const auto out = (folder / "compared.json").string();
 
   const auto same =
-      run_binary(PANTRYD_BINARY, {"load", "compare", a, a, "--out", out, "--allow", "INVALID"});
+      run_binary(places::binary, {"load", "compare", a, a, "--out", out, "--allow", "INVALID"});
   EXPECT_EQ(same.exit_code, 0) << same.output;
   EXPECT_THAT(same.output, HasSubstr("no difference shown"));
   EXPECT_EQ(nlohmann::json::parse(read_file(out))["format"], "pantryd.compare");
 
-  const auto unlike = run_binary(PANTRYD_BINARY, {"load", "compare", a, b});
+  const auto unlike = run_binary(places::binary, {"load", "compare", a, b});
   EXPECT_EQ(unlike.exit_code, 2);
   EXPECT_THAT(unlike.output, HasSubstr("mode: faithful against pipelined"));
   EXPECT_THAT(unlike.output, HasSubstr("--allow"));
   // On a machine that is busy with other things a run may be INVALID; that is not the point here.
   const auto allowed = run_binary(
-      PANTRYD_BINARY, {"load", "compare", a, b, "--allow", "mode", "--allow", "INVALID"});
+      places::binary, {"load", "compare", a, b, "--allow", "mode", "--allow", "INVALID"});
   EXPECT_THAT(allowed.output, HasSubstr("allowed: mode: faithful against pipelined"));
 
   const auto half = folder / "half.json";
   const auto whole = read_file(a);
   write_file_atomically(half, whole.substr(0, whole.size() / 2));
-  const auto cut = run_binary(PANTRYD_BINARY, {"load", "compare", a, half.string()});
+  const auto cut = run_binary(places::binary, {"load", "compare", a, half.string()});
   EXPECT_EQ(cut.exit_code, 2);
   EXPECT_THAT(cut.output, HasSubstr("half.json: not a whole JSON document"));
-  EXPECT_EQ(run_binary(PANTRYD_BINARY, {"load", "compare", a}).exit_code, 2);
-  EXPECT_EQ(run_binary(PANTRYD_BINARY, {"load", "compare", a, "/no/such"}).exit_code, 2);
+  EXPECT_EQ(run_binary(places::binary, {"load", "compare", a}).exit_code, 2);
+  EXPECT_EQ(run_binary(places::binary, {"load", "compare", a, "/no/such"}).exit_code, 2);
 }
 
 }  // namespace

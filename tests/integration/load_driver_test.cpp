@@ -19,6 +19,7 @@
 #include "loadgen/drive/binding.h"
 #include "loadgen/drive/load.h"
 #include "migrate/runner.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -223,7 +224,7 @@ TEST(LoadRefusalTest, AnUnknownColumnIsToldWithItsFileLineAndTheServersWords) {
             "      - sql: SELECT 1\n      - sql: SELECT shelf FROM pg_class\n");
   const auto json = testing_support::scratch_dir() / "column.json";
   const auto run = testing_support::run_binary(
-      PANTRYD_BINARY, {"--dsn", testing_support::dsn_of(shared_sandbox().primary()), "load", "run",
+      places::binary, {"--dsn", testing_support::dsn_of(shared_sandbox().primary()), "load", "run",
                        "--rate", "10", "--workload", file.string(), "--out", json.string()});
   EXPECT_EQ(run.exit_code, 1) << run.output;
   EXPECT_THAT(run.output, HasSubstr("column.yaml:8: the server refuses this statement: "));
@@ -250,7 +251,7 @@ TEST(LoadRefusalTest, OptionsThatContradictEachOtherAreUsageErrors) {
   const auto exit_of = [&](std::vector<std::string> more) {
     std::vector<std::string> all{"--dsn", dsn, "load", "run"};
     all.insert(all.end(), more.begin(), more.end());
-    return testing_support::run_binary(PANTRYD_BINARY, all).exit_code;
+    return testing_support::run_binary(places::binary, all).exit_code;
   };
   EXPECT_EQ(exit_of({}), 2);
   EXPECT_EQ(exit_of({"--rate", "5", "--ramp", "1:2:5s"}), 2);
@@ -326,7 +327,7 @@ TEST(LoadRefusalTest, AServerThatDiesForGoodMakesAWholeResultThatSaysSo) {
   const auto dsn = testing_support::dsn_of(shared_sandbox().primary());
   auto running = std::async(std::launch::async, [&] {
     return testing_support::run_binary(
-        PANTRYD_BINARY,
+        places::binary,
         {"--dsn", dsn, "load", "run", "--rate", "100", "--duration", "8s", "--warmup", "0s",
          "--drain-limit", "1s", "--workload", file.string(), "--out", json.string(), "--windows",
          windows.string()},

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -81,7 +82,7 @@ TEST(FindMaxRunTest, TheIntervalLiesBelowWhatEightSleepersCarryAndIsStoredAndExp
   // By way of grep: what a command may say to a test has a limit, and this page is longer.
   const auto metrics =
       run_binary("/bin/sh", {"-c", "\"$0\" --dsn \"$1\" metrics | grep pantryd_load_ceiling",
-                             PANTRYD_BINARY, watcher.with("password", "only watches").reveal()});
+                             places::binary, watcher.with("password", "only watches").reveal()});
   EXPECT_THAT(metrics.output,
               HasSubstr("pantryd_load_ceiling_per_second{datname=\"zion_grocery_db\","
                         "workload=\"sleep\",mode=\"faithful\",users=\"10000\",connections=\"8\""));
@@ -94,7 +95,7 @@ TEST(FindMaxRunTest, AnSloThatNobodyCanMeetFailsAtOnceAndIsNotStored) {
   const auto out = (testing_support::scratch_dir() / "fail.json").string();
   const auto dsn = testing_support::dsn_of(shared_sandbox().primary());
   const auto told = run_binary(
-      PANTRYD_BINARY, {"--dsn", dsn, "load", "find-max", "--workload", file, "--connections", "8",
+      places::binary, {"--dsn", dsn, "load", "find-max", "--workload", file, "--connections", "8",
                        "--slo", "5ms", "--trial", "1s", "--budget", "100s", "--out", out});
   EXPECT_EQ(told.exit_code, 1) << told.output;
   EXPECT_THAT(told.output, HasSubstr("No rate is sustainable"));
@@ -136,7 +137,7 @@ TEST(FindMaxRunTest, WhatCannotBeSearchedIsRefusedWithTheRightCode) {
   const auto run = [&](std::vector<std::string> more) {
     std::vector<std::string> arguments = {"--dsn", dsn, "load", "find-max", "--workload", no_slo};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return run_binary(PANTRYD_BINARY, arguments);
+    return run_binary(places::binary, arguments);
   };
   const auto without = run({});
   EXPECT_EQ(without.exit_code, 2);
@@ -145,7 +146,7 @@ TEST(FindMaxRunTest, WhatCannotBeSearchedIsRefusedWithTheRightCode) {
   EXPECT_EQ(run({"--slo", "5ms", "--checkpoint", "often"}).exit_code, 2);
   EXPECT_EQ(run({"--slo", "0ms"}).exit_code, 2);
   const auto absent =
-      run_binary(PANTRYD_BINARY, {"--dsn", "host=127.0.0.1 port=1 user=x", "load", "find-max"});
+      run_binary(places::binary, {"--dsn", "host=127.0.0.1 port=1 user=x", "load", "find-max"});
   EXPECT_EQ(absent.exit_code, 8) << absent.output;
 }
 

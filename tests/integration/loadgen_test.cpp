@@ -10,6 +10,7 @@
 #include "loadgen/dataset/seed.h"
 #include "loadgen/drive/load.h"
 #include "migrate/runner.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -363,18 +364,18 @@ TEST_F(LoadgenTest, AnUnseededDatabaseAndAnAbsentServerAreRefused) {
 TEST_F(LoadgenTest, TheCommandsWriteTheirReports) {
   const auto dsn = testing_support::dsn_of(shared_sandbox().primary());
   const auto again = testing_support::run_binary(
-      PANTRYD_BINARY, {"--dsn", dsn, "seed", "--products", "2000", "--sales", "5000"});
+      places::binary, {"--dsn", dsn, "seed", "--products", "2000", "--sales", "5000"});
   EXPECT_EQ(again.exit_code, 0) << again.output;
   EXPECT_THAT(again.output, testing::HasSubstr("already there"));
   const auto file = testing_support::scratch_dir() / "load.json";
   const auto run = testing_support::run_binary(
-      PANTRYD_BINARY, {"--dsn", dsn, "load", "run", "--rate", "50", "--duration", "2s", "--warmup",
+      places::binary, {"--dsn", dsn, "load", "run", "--rate", "50", "--duration", "2s", "--warmup",
                        "0s", "--only", "barcode_lookup", "--out", file.string()});
   EXPECT_THAT(run.exit_code, testing::AnyOf(0, 1, 7)) << run.output;
   EXPECT_THAT(run.output, testing::HasSubstr("verdict: "));
   EXPECT_EQ(nlohmann::json::parse(read_file(file))["operations"].size(), 1U);
   const auto wrong =
-      testing_support::run_binary(PANTRYD_BINARY, {"--dsn", dsn, "load", "run", "--rate", "x"});
+      testing_support::run_binary(places::binary, {"--dsn", dsn, "load", "run", "--rate", "x"});
   EXPECT_EQ(wrong.exit_code, 2);
 }
 

@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "tests/support/knex.h"
+#include "tests/support/places.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -51,7 +52,7 @@ TEST(MigrateAdoptRaceTest, ARunOfKnexUnderWayIsWaitedForAndWhatItDidIsAdoptedToo
   }
   ASSERT_EQ(knex_run({"migrate:latest"}, where, first).exit_code, 0);
   const std::string slow = "004_create_expenses_table.js";
-  auto text = read_file(std::filesystem::path(KNEX_DIR) / "migrations" / slow);
+  auto text = read_file(std::filesystem::path(places::knex_dir) / "migrations" / slow);
   const std::string head = "exports.up = function (knex) {\n";
   ASSERT_EQ(text.find(head), 0U);
   text.replace(0, head.size(),
@@ -186,7 +187,7 @@ TEST(MigrateAdoptRaceTest, WhereTheFilesCanBeBuiltNowhereTheMissingRightIsNamed)
   Files files;
   for (const auto& each : embedded_migrations()) {
     if (each.kind != Kind::versioned || each.version > 6) continue;
-    auto text = read_file(std::string(SOURCE_DIR) + "/migrations/" + each.name + ".sql");
+    auto text = read_file(std::string(places::source_dir) + "/migrations/" + each.name + ".sql");
     const auto at = text.find("CREATE TABLE debts");
     if (at != std::string::npos) text.replace(at, 18, "CREATE TABLE public.debts");
     files.emplace_back(each.name + ".sql", text);

@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "tests/support/knex.h"
+#include "tests/support/places.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -202,7 +203,7 @@ TEST(MigrateAdoptTest, UndoForgetsTheAdoptionAloneAndRefusesOnTopOfLaterMigratio
   for (const auto& each : embedded_migrations()) {
     if (each.version > 6 || each.kind != Kind::versioned) continue;
     const std::string file = each.name + ".sql";
-    files.emplace_back(file, read_file(std::string(SOURCE_DIR) + "/migrations/" + file));
+    files.emplace_back(file, read_file(std::string(places::source_dir) + "/migrations/" + file));
   }
   files.emplace_back(
       "907_more.sql",

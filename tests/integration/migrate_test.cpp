@@ -8,6 +8,7 @@
 #include "migrate/runner.h"
 #include "pg/connection.h"
 #include "tests/support/migrate_database.h"
+#include "tests/support/places.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -27,7 +28,7 @@ TEST(MigrateTest, TheSixMigrationsMakeTheCatalogueOfTheShopToTheLetter) {
   const auto where = fresh_database("golden");
   auto connection = connect(where);
   EXPECT_EQ(bring_up(connection, shipped_as_built()).size(), 6U);
-  const std::string folder = std::string(SOURCE_DIR) + "/tests/integration/golden/";
+  const std::string folder = std::string(places::source_dir) + "/tests/integration/golden/";
   const auto rows = connection.exec_script(read_file(folder + "catalogue.query.sql"), soon());
   std::string found;
   for (int i = 0; i < rows.rows(); ++i) found += std::string(rows.text(i, 0)) + "\n";
@@ -137,10 +138,10 @@ TEST(MigrateTest, AnotherRunnerThatDoesNotEndIsALockErrorNotAWait) {
 
 TEST(MigrateTest, StatusCheckTellsPendingBySetExitCode) {
   const auto dsn = fresh_database("codes").reveal();
-  EXPECT_EQ(run_binary(PANTRYD_BINARY, {"migrate", "status", "--check", "--dsn", dsn}).exit_code,
+  EXPECT_EQ(run_binary(places::binary, {"migrate", "status", "--check", "--dsn", dsn}).exit_code,
             3);
-  EXPECT_EQ(run_binary(PANTRYD_BINARY, {"migrate", "up", "--dsn", dsn}).exit_code, 0);
-  EXPECT_EQ(run_binary(PANTRYD_BINARY, {"migrate", "status", "--check", "--dsn", dsn}).exit_code,
+  EXPECT_EQ(run_binary(places::binary, {"migrate", "up", "--dsn", dsn}).exit_code, 0);
+  EXPECT_EQ(run_binary(places::binary, {"migrate", "status", "--check", "--dsn", dsn}).exit_code,
             0);
 }
 

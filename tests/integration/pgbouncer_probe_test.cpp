@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "probes/pooler/pgbouncer.h"
 #include "tests/support/pgbouncer.h"
+#include "tests/support/places.h"
 #include "tests/support/sessions.h"
 #include "tests/support/within.h"
 
@@ -107,7 +108,7 @@ TEST(PgBouncerProbeTest, TheConfigurationPutsItOnThePageOfItsTarget) {
                           shared_sandbox().primary().reveal(), pooler.conninfo().reveal()));
   // All of a page is more than run_binary keeps.
   const auto page = run_binary("sh", {"-c", "\"$0\" metrics --config \"$1\" | grep pgbouncer",
-                                      PANTRYD_BINARY, config.string()});
+                                      places::binary, config.string()});
   EXPECT_THAT(page.output,
               HasSubstr("pantryd_pgbouncer_pools_server_idle{database=\"zion_grocery_db\""));
   EXPECT_THAT(page.output, HasSubstr("pantryd_probe_outcome{outcome=\"ok\",probe=\"pgbouncer\""));

@@ -13,6 +13,7 @@
 #include "base/stop.h"
 #include "pg/connection.h"
 #include "tests/support/migrate_database.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd {
@@ -188,7 +189,7 @@ ChildResult check(const std::string& pool, std::vector<std::string> arguments) {
                         "probes: {connect_timeout: 20s}\ntargets:\n  - name: main\n    dsn: \"" +
                             shared_sandbox().primary().reveal() + "\"\n" + pool);
   arguments.insert(arguments.begin(), {"check", "--config", config.string()});
-  return run_binary(PANTRYD_BINARY, arguments);
+  return run_binary(places::binary, arguments);
 }
 
 TEST(PoolAdviceTest, TheCheckSaysNothingOfPoolsUnlessAsked) {

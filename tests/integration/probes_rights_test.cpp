@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "pg/connection.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd {
@@ -30,7 +31,7 @@ class RightsTest : public testing::Test {
   }
   static ChildResult rights_of(const std::string& user, const std::string& password) {
     const auto where = shared_sandbox().primary().with("user", user).with("passfile", "");
-    return run_binary(PANTRYD_BINARY,
+    return run_binary(places::binary,
                       {"probes", "rights", "--dsn", where.with("password", password).reveal()});
   }
 };

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "pg/connection.h"
 #include "tests/support/migrate_database.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -58,7 +59,7 @@ class Daemon {
                     sandbox.base_backup_dir().string() + "\"}\n  - name: standby\n    dsn: \"" +
                     sandbox.standby().reveal() + "\"\n");
     ChildSpec spec;
-    spec.argv = {PANTRYD_BINARY, "serve", "--config", config.string()};
+    spec.argv = {places::binary, "serve", "--config", config.string()};
     spec.output = scratch_dir() / "serve.log";
     spec.parent_death_signal = SIGKILL;
     child_ = std::make_unique<Child>(spec);
@@ -129,7 +130,7 @@ TEST(ServeTest, MigrationsAreToldToARoleThatHasOnlyPgMonitor) {
   auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(10)),
                                        {.application_name = "serve_test"});
   ASSERT_TRUE(testing_support::run_binary(
-                  PANTRYD_BINARY, {"migrate", "up", "--dsn", shared_sandbox().primary().reveal()})
+                  places::binary, {"migrate", "up", "--dsn", shared_sandbox().primary().reveal()})
                   .ok());
   admin.exec_script(
       "CREATE ROLE watcher LOGIN PASSWORD 'watching'; GRANT pg_monitor TO watcher; "
@@ -142,7 +143,7 @@ TEST(ServeTest, MigrationsAreToldToARoleThatHasOnlyPgMonitor) {
                        .with("password", "watching");
   const auto result = testing_support::run_binary(
       "sh", {"-c", "exec \"$0\" metrics --dsn \"$1\" | grep -E '^pantryd_(migrations|catalogue)'",
-             PANTRYD_BINARY, dsn.reveal()});
+             places::binary, dsn.reveal()});
   EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_version{target=\"main\"} " +
                                        std::to_string(newest_version()) + "\n"));
   EXPECT_THAT(result.output, HasSubstr("pantryd_migrations_pending{target=\"main\"} 0\n"));

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "probes/engine/exposition.h"
 #include "probes/statements/own_cost.h"
+#include "tests/support/places.h"
 #include "tests/support/sessions.h"
 #include "tests/support/within.h"
 
@@ -158,7 +159,7 @@ TEST_F(Texts, TheyAreOnThePageOnlyWhereTheConfigurationSaysSoAndNoSecretIsInPage
     const auto file = (scratch_dir() / "texts.page").string();
     const auto done =
         run_binary("sh", {"-c", "\"$0\" --log-level debug metrics --config \"$1\" > \"$2\" 2>&1",
-                          PANTRYD_BINARY, config.string(), file});
+                          places::binary, config.string(), file});
     ASSERT_TRUE(done.ok()) << done.output;
     const auto page = read_file(file);
     const auto has = [&](const char* text) { return page.find(text) != std::string::npos; };

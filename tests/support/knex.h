@@ -6,13 +6,14 @@
 #include <filesystem>
 
 #include "tests/support/migrate_database.h"
+#include "tests/support/places.h"
 
 namespace pantryd::testing_support {
 
 /// Throws, and so fails the test, when Knex is not installed.
 inline ChildSpec knex_child(std::vector<std::string> arguments, const pg::Conninfo& where,
                             const std::string& folder = {}) {
-  const std::filesystem::path home = KNEX_DIR;
+  const std::filesystem::path home = places::knex_dir;
   if (!std::filesystem::exists(home / "stamp")) {
     throw Error(ExitCode::failed, "Knex is not installed in " + home.string(),
                 "Run the tests with ctest, or tests/knex/install.sh " + home.string());
@@ -38,7 +39,7 @@ inline ChildResult knex_run(std::vector<std::string> arguments, const pg::Connin
 inline std::string knex_folder(const std::string& name, const Files& more) {
   const auto folder = scratch_dir() / name;
   std::filesystem::remove_all(folder);
-  std::filesystem::copy(std::filesystem::path(KNEX_DIR) / "migrations", folder);
+  std::filesystem::copy(std::filesystem::path(places::knex_dir) / "migrations", folder);
   for (const auto& [file, text] : more) write_file_atomically(folder / file, text);
   return folder.string();
 }

@@ -17,6 +17,7 @@
 
 #include "base/deadline.h"
 #include "base/file.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::testing_support {
@@ -35,7 +36,7 @@ LoadChild::LoadChild(const pg::Conninfo& where, const std::filesystem::path& fol
   out_ = folder / (name + ".json");
   const auto workload = folder / (name + ".yaml");
   std::ofstream(workload) << kWorkload;
-  const std::vector<std::string> words = {PANTRYD_BINARY,
+  const std::vector<std::string> words = {places::binary,
                                           "--dsn",
                                           dsn_of(where),
                                           "load",

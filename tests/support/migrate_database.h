@@ -19,6 +19,7 @@
 #include "migrate/drift.h"
 #include "migrate/runner.h"
 #include "pg/connection.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -70,7 +71,7 @@ inline std::vector<migrate::Applied> bring_up(pg::Connection& connection,
 
 inline ChildSpec pantryd_child(std::vector<std::string> arguments, const pg::Conninfo& where) {
   ChildSpec spec;
-  spec.argv = {PANTRYD_BINARY};
+  spec.argv = {places::binary};
   spec.argv.insert(spec.argv.end(), arguments.begin(), arguments.end());
   spec.argv.insert(spec.argv.end(), {"--dsn", dsn_of(where)});
   return spec;

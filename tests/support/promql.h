@@ -26,7 +26,7 @@ struct DashboardQuery {
   std::string expression;  ///< as written
 };
 
-/// Every query of every dashboard in SOURCE_DIR/dashboards/grafana. Throws what the JSON parser
+/// Every query of every dashboard in the source's dashboards/grafana. Throws what the JSON parser
 /// throws; at least one query is there.
 [[nodiscard]] std::vector<DashboardQuery> dashboard_queries(const std::string& source_dir);
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/subprocess.h"
 #include "pg/connection.h"
+#include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 #include "tests/support/within.h"
 
@@ -61,7 +62,7 @@ class ServerPair {
 
   /// As root servers run as another user, who may not be able to look into the build folder.
   static std::filesystem::path binaries(int major) {
-    const auto installed = std::filesystem::path(SERVERS_DIR) / std::to_string(major);
+    const auto installed = std::filesystem::path(places::servers_dir) / std::to_string(major);
     if (!std::filesystem::exists(installed / "bin/postgres")) {
       throw Error(ExitCode::failed, fmt::format("there is no server in {}", installed.string()),
                   "Run: ctest -R servers.install");

@@ -11,7 +11,7 @@ namespace pantryd::testing_support {
 /// A folder of this test binary, removed at its end; reachable by the server's user.
 [[nodiscard]] const std::filesystem::path& scratch_dir();
 
-/// Runs the pantryd binary (PANTRYD_BINARY) with these arguments under a wall clock.
+/// Runs `binary`, such as places::binary, with these arguments under a wall clock.
 [[nodiscard]] ChildResult run_binary(const std::string& binary,
                                      const std::vector<std::string>& arguments,
                                      std::chrono::seconds limit = std::chrono::seconds(60));

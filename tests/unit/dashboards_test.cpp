@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "base/subprocess.h"
 #include "tests/support/metric_catalogue.h"
+#include "tests/support/places.h"
 #include "tests/support/promql.h"
 
 namespace pantryd {
@@ -26,7 +27,7 @@ using testing_support::metric_catalogue;
 using testing_support::metrics_of;
 using testing_support::substituted;
 
-const std::string kSource = SOURCE_DIR;
+const std::string kSource = places::source_dir;
 
 std::map<std::string, json> dashboards() {
   std::map<std::string, json> found;

@@ -12,6 +12,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "migrate/lint_file.h"
+#include "tests/support/places.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -317,7 +318,7 @@ TEST(LintCorpus, ShowsEveryDangerAtLeastOnce) {
 }
 
 TEST(LintRules, AreSortedByNameAndOnThePage) {
-  const auto page = read_file(SOURCE_DIR "/docs/migrations.md");
+  const auto page = read_file(std::string(places::source_dir) + "/docs/migrations.md");
   std::string last;
   for (const auto& rule : lint_rules()) {
     EXPECT_LT(last, rule.name);

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "settings/settings.h"
+#include "tests/support/places.h"
 
 namespace pantryd {
 namespace {
@@ -39,7 +40,7 @@ PoolKeys target_pool(const std::string& text) {
 }
 
 std::string shipped(const std::string& name) {
-  return std::string(SOURCE_DIR) + "/config/" + name;
+  return std::string(places::source_dir) + "/config/" + name;
 }
 
 TEST(PoolSettingsTest, WithoutASectionTheDefaultsAreThoseOfTheApplicationInProduction) {
@@ -330,7 +331,7 @@ std::vector<std::string> row_of(const std::string& text, const std::string& name
 }
 
 TEST(PoolDocumentTest, EveryKeyHasARowWithItsDefaultAndItsBounds) {
-  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  const auto text = read_file(std::string(places::source_dir) + "/docs/pool.md");
   for (const auto& key : pool_key_list()) {
     const auto row = row_of(text, key.name);
     ASSERT_EQ(row.size(), 5U) << key.name;
@@ -343,7 +344,7 @@ TEST(PoolDocumentTest, EveryKeyHasARowWithItsDefaultAndItsBounds) {
 }
 
 TEST(PoolDocumentTest, EveryRefusalHasARowAndEveryCauseIsNamed) {
-  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  const auto text = read_file(std::string(places::source_dir) + "/docs/pool.md");
   for (int i = 0; i < pool::kRefusals; ++i) {
     const std::string name(to_string(static_cast<pool::Refusal>(i)));
     EXPECT_EQ(row_of(text, name).size(), 3U) << name;
@@ -363,7 +364,7 @@ TEST(PoolDocumentTest, EveryRefusalHasARowAndEveryCauseIsNamed) {
 }
 
 TEST(PoolDocumentTest, ItsExampleIsAValidFile) {
-  const auto text = read_file(std::string(SOURCE_DIR) + "/docs/pool.md");
+  const auto text = read_file(std::string(places::source_dir) + "/docs/pool.md");
   const auto begin = text.find("```yaml\n") + 8;
   const auto settings = Settings::parse(text.substr(begin, text.find("```", begin) - begin), "doc");
   EXPECT_EQ(settings.targets.at(0).pool.max, 100);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "tests/support/places.h"
 
 namespace pantryd {
 namespace {
@@ -32,7 +33,7 @@ TEST(SettingsTest, TheSmallestFileIsEnough) {
 }
 
 TEST(SettingsTest, TheShippedFileIsValid) {
-  EXPECT_NO_THROW((void)Settings::load(std::string(SOURCE_DIR) + "/config/pantryd.yaml"));
+  EXPECT_NO_THROW((void)Settings::load(std::string(places::source_dir) + "/config/pantryd.yaml"));
 }
 
 TEST(SettingsTest, AnUnknownKeyIsAnErrorWithTheNearestKey) {
@@ -61,7 +62,8 @@ TEST(SettingsTest, NeitherShowNorAnErrorTellsAPassword) {
 }
 
 TEST(SettingsTest, WhatShowPrintsIsAValidConfiguration) {
-  const auto shown = Settings::load(std::string(SOURCE_DIR) + "/config/pantryd.yaml").show();
+  const auto shown =
+      Settings::load(std::string(places::source_dir) + "/config/pantryd.yaml").show();
   EXPECT_EQ(Settings::parse(shown, "shown").show(), shown);
 }
 
