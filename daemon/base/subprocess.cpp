@@ -208,11 +208,38 @@ std::optional<int> Child::wait(Deadline deadline) {
   }
 }
 
+namespace {
+
+/// Takes what is there to read, at most a buffer. False: nothing will come any more.
+bool take_output(int fd, std::string& output) {
+  char buffer[8192];
+  const ssize_t got = ::read(fd, buffer, sizeof buffer);
+  if (got < 0) return errno == EINTR || errno == EAGAIN;
+  if (got == 0) return false;
+  output.append(buffer, static_cast<std::size_t>(got));
+  if (output.size() > 2 * kOutputLimitBytes) output.erase(0, output.size() - kOutputLimitBytes);
+  return true;
+}
+
+bool is_readable(int fd, int wait_ms) {
+  pollfd entry{fd, POLLIN, 0};
+  return ::poll(&entry, 1, wait_ms) > 0;
+}
+
+/// What a child wrote and left in the pipe. A pipe holds 64 KiB; who writes more is not the child.
+void drain(int fd, std::string& output) {
+  constexpr int kReadsMax = 16;
+  for (int i = 0; i < kReadsMax && is_readable(fd, 0); ++i) {
+    if (!take_output(fd, output)) return;
+  }
+}
+
+}  // namespace
+
 ChildResult run_child(const ChildSpec& spec, Deadline deadline, const StopFlag* stop) {
   Child child(spec);
   ChildResult result;
   bool open = child.output_fd() >= 0;
-  std::string buffer(8192, '\0');
   const auto kill_now = [&] {
     child.signal(SIGKILL);
     result.exit_code = child.wait(Deadline::in(std::chrono::seconds(5))).value_or(-1);
@@ -236,19 +263,12 @@ ChildResult run_child(const ChildSpec& spec, Deadline deadline, const StopFlag* 
       }
       continue;
     }
-    pollfd entry{child.output_fd(), POLLIN, 0};
-    if (::poll(&entry, 1, slice_ms) > 0) {
-      const ssize_t got = ::read(child.output_fd(), buffer.data(), buffer.size());
-      if (got > 0) {
-        result.output.append(buffer.data(), static_cast<std::size_t>(got));
-        if (result.output.size() > 2 * kOutputLimitBytes) {
-          result.output.erase(0, result.output.size() - kOutputLimitBytes);
-        }
-      } else if (got == 0) {
-        open = false;
-      }
+    if (is_readable(child.output_fd(), slice_ms)) {
+      open = take_output(child.output_fd(), result.output);
     } else if (const auto code = child.wait(Deadline::in({}))) {
-      // It ended, and whatever still holds the pipe is not ours to wait for.
+      // It ended, perhaps with its last words after we had looked. Whatever else still holds the
+      // pipe is not ours to wait for.
+      drain(child.output_fd(), result.output);
       result.exit_code = *code;
       return result;
     }

@@ -1,7 +1,10 @@
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>
 
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "base/deadline.h"
 #include "base/error.h"
@@ -74,6 +77,24 @@ TEST(SubprocessTest, TellsTheExitCodeAndTheOutput) {
       run_child({{"sh", "-c", "echo out; echo err >&2; exit 3"}}, Deadline::in(seconds(10)));
   EXPECT_EQ(result.exit_code, 3);
   EXPECT_EQ(result.output, "out\nerr\n");
+}
+
+// A child that wrote and ended between a look at the pipe and one at the child was heard to have
+// said nothing. Looks are 50 ms apart; these children end about then.
+TEST(SubprocessTest, TheLastWordsOfAChildAreHeardWheneverItEnds) {
+  std::atomic<int> silent{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, i] {
+      for (int k = 0; k < 8; ++k) {
+        const auto pause = fmt::format("sleep 0.0{}; echo heard", 44 + (8 * k + i) % 10);
+        const auto result = run_child({{"sh", "-c", pause}}, Deadline::in(seconds(30)));
+        if (result.output != "heard\n") ++silent;
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(silent, 0);
 }
 
 TEST(SubprocessTest, TheWallClockKillsTheWholeGroup) {
