@@ -8,6 +8,7 @@
 #include "probes/engine/page.h"
 #include "probes/engine/spec.h"
 #include "serve/coded_probes.h"
+#include "serve/migration_probe.h"
 #include "serve/targets.h"
 
 namespace pantryd::testing_support {
@@ -19,6 +20,7 @@ namespace pantryd::testing_support {
   };
   add(probes::own_metrics());
   add(backup_metrics());
+  add(migration_metrics());
   for (const auto& probe : coded_probes()) {
     for (const auto& metric : probe.metrics) add({metric.info});
   }
