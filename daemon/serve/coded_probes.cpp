@@ -51,7 +51,7 @@ void add_coded_probes(const TargetSettings& target, const ProbeSettings& setting
     watched.local_probes.push_back(
         probes::pgbouncer_probe([pooler = *target.pgbouncer] { return pooler.login(); }));
   }
-  add(probes::own_cost_probe(probes::own_statements(specs)));
+  add(probes::own_cost_probe(probes::own_statements(specs, coded_probes())));
   if (settings.statement_texts) add(texts_of(target.name, settings, store));
 }
 

@@ -13,12 +13,19 @@
 #include "base/stop.h"
 #include "probes/engine/run.h"
 #include "probes/engine/snapshot.h"
+#include "probes/engine/spec.h"
 
 namespace pantryd::probes {
 
 struct CodedMetric {
   MetricInfo info;
   std::vector<std::string> labels;
+};
+
+/// What a probe sends, for who counts what that costs.
+struct CodedStatement {
+  VersionedSql sql;
+  std::size_t parameters = 0;
 };
 
 /// For the list of metrics, and for who makes the probe.
@@ -28,6 +35,7 @@ struct CodedDescription {
   std::chrono::milliseconds interval{30'000};
   std::chrono::milliseconds timeout{5'000};
   std::vector<CodedMetric> metrics;
+  std::vector<CodedStatement> statements;  ///< those that are the same in every run
 };
 
 /// Collects the samples of one run.

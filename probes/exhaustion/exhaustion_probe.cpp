@@ -173,7 +173,8 @@ const CodedDescription& exhaustion_description() {
       std::chrono::seconds(60),
       std::chrono::seconds(5),
       {{{kSeconds, MetricType::gauge, "Time until the resource is used up."},
-        {"resource", "name"}}}};
+        {"resource", "name"}}},
+      {{{.text = kCluster}}, {{.text = kSequences}}}};
   return out;
 }
 

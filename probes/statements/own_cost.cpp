@@ -30,6 +30,10 @@ SELECT dbid || ' ' || queryid || ' ' || since, queryid::text, ms / 1000, blocks,
 FROM s
 WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND queryid IS NOT NULL)";
 
+std::string costs_sql(int major) {
+  return fmt::format(kCosts, major < 17 ? "i.stats_reset" : "p.stats_since");
+}
+
 struct Cost {
   std::array<double, 3> values{};  ///< seconds, blocks, blocks of temporary files
 };
@@ -89,8 +93,7 @@ ProbeRun look(Memory& memory, pg::Connection& connection, const TargetFacts& fac
     return run;
   }
   resolve(memory, connection, facts, deadline);
-  const auto* since = facts.major() < 17 ? "i.stats_reset" : "p.stats_since";
-  const auto rows = connection.exec_cached(fmt::format(kCosts, since), deadline);
+  const auto rows = connection.exec_cached(costs_sql(facts.major()), deadline);
   const bool first = memory.growth.first_look();
   double own_seconds = 0;
   double all_seconds = 0;
@@ -151,15 +154,23 @@ const CodedDescription& own_cost_description() {
         {}},
        {{"pantryd_own_server_time_ratio", MetricType::gauge,
          "Share of our role in the time of all entries that pg_stat_statements holds, 0 to 1."},
-        {}}}};
+        {}}},
+      {{{.major_min = 14, .major_max = 16, .text = costs_sql(14)}},
+       {{.major_min = 17, .text = costs_sql(17)}}}};
   return out;
 }
 
-std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs) {
+std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs,
+                                         const std::vector<CodedDescription>& coded) {
   std::vector<OwnStatement> out;
   for (const auto& spec : specs) {
     for (const auto& query : spec.queries) {
       for (const auto& sql : query.sql) out.push_back({spec.name, sql, query.parameters.size()});
+    }
+  }
+  for (const auto& probe : coded) {
+    for (const auto& [sql, parameters] : probe.statements) {
+      out.push_back({probe.name, sql, parameters});
     }
   }
   return out;
@@ -177,11 +188,6 @@ ServerProbe own_cost_probe(std::vector<OwnStatement> statements) {
   const auto& description = own_cost_description();
   const auto memory = std::make_shared<Memory>();
   memory->statements = std::move(statements);
-  // Its own, which is as long as it is needed.
-  for (const auto& [min, max, since] :
-       {std::tuple{14, 16, "i.stats_reset"}, std::tuple{17, 9999, "p.stats_since"}}) {
-    memory->statements.push_back({description.name, {min, max, fmt::format(kCosts, since)}, 0});
-  }
   return server_probe(description, [memory](pg::Connection& connection, const TargetFacts& facts,
                                             Deadline deadline) {
     return look(*memory, connection, facts, deadline);

@@ -25,8 +25,9 @@ struct OwnStatement {
 
 [[nodiscard]] const CodedDescription& own_cost_description();
 
-/// Those of the probes that SQL expresses.
-[[nodiscard]] std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs);
+/// Those of the probes that SQL expresses, and of the ones that are code.
+[[nodiscard]] std::vector<OwnStatement> own_statements(
+    const std::vector<ProbeSpec>& specs, const std::vector<CodedDescription>& coded);
 
 /// The identifier in what EXPLAIN (VERBOSE, FORMAT JSON) answered; empty where there is none.
 [[nodiscard]] std::string query_identifier(const std::string& plan_json);

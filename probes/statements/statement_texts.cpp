@@ -117,7 +117,8 @@ const CodedDescription& statement_texts_description() {
       "in 10m, and only for texts that are not known.",
       std::chrono::seconds(30),
       std::chrono::seconds(10),
-      {{{kInfo, MetricType::gauge, "1, with the text of a statement."}, {"queryid", "query"}}}};
+      {{{kInfo, MetricType::gauge, "1, with the text of a statement."}, {"queryid", "query"}}},
+      {{{.text = kTexts}, 1}}};
   return out;
 }
 

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "probes/engine/exposition.h"
 #include "probes/statements/own_cost.h"
+#include "serve/coded_probes.h"
 #include "tests/support/places.h"
 #include "tests/support/sessions.h"
 #include "tests/support/within.h"
@@ -231,7 +232,7 @@ class Cost : public testing::Test {
         .f64(0, 0);
   }
   std::vector<ProbeSpec> specs_ = embedded_probes();
-  ServerProbe probe_ = own_cost_probe(own_statements(specs_));
+  ServerProbe probe_ = own_cost_probe(own_statements(specs_, coded_probes()));
   pg::Connection own_ = login();
   pg::Connection admin_ = connect();
 };
@@ -263,6 +264,11 @@ TEST_F(Cost, EveryProbeThatRunsHereIsKnownToTheServerByItsStatements) {
   for (const auto& spec : specs_) {
     if (spec.scope != Scope::cluster || !spec.relation.empty() || !applies(spec, facts)) continue;
     EXPECT_EQ(told.count("pantryd_probe_server_seconds_total|" + spec.name), 1U) << spec.name;
+  }
+  for (const auto& probe : coded_probes()) {
+    EXPECT_EQ(told.count("pantryd_probe_server_seconds_total|" + probe.name),
+              probe.statements.empty() ? 0U : 1U)
+        << probe.name;
   }
 }
 
