@@ -57,8 +57,9 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
   print_rows(probes::own_metrics(), "target, probe, outcome where they apply");
   for (const auto& spec : specs) {
     fmt::print(
-        "\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; on: {}.{}\n\n{}", spec.name, spec.summary,
-        format_duration(spec.interval), format_duration(spec.timeout), roles_of(spec),
+        "\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; cost: {}; on: {}.{}\n\n{}", spec.name,
+        spec.summary, format_duration(spec.interval), format_duration(spec.timeout),
+        to_string(spec.cost), roles_of(spec),
         spec.extension.empty() ? "" : fmt::format(" Needs the extension {}.", spec.extension),
         head);
     for (const auto& query : spec.queries) {
@@ -107,11 +108,13 @@ int run_probes_list(const Context& context, const Arguments& arguments) {
     list.push_back({{"name", spec.name},
                     {"summary", spec.summary},
                     {"interval_ms", spec.interval.count()},
+                    {"cost", to_string(spec.cost)},
                     {"roles", roles_of(spec)},
                     {"metrics", metrics}});
     if (!context.json) {
-      fmt::print("{:<12} {:>4} {:<17} {:>3} metrics  {}\n", spec.name,
-                 format_duration(spec.interval), roles_of(spec), metrics, spec.summary);
+      fmt::print("{:<19} {:>4} {:<6} {:<17} {:>3} metrics  {}\n", spec.name,
+                 format_duration(spec.interval), to_string(spec.cost), roles_of(spec), metrics,
+                 spec.summary);
     }
   }
   if (context.json) {

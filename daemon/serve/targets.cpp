@@ -87,11 +87,13 @@ probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups) {
 
 std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(const Settings& settings) {
   auto all = probes::all_probes(settings.probes.folder);
+  const auto cost_max = probes::parse_cost(settings.probes.cost_max);
   const auto off = [&](const probes::ProbeSpec& spec) {
     const auto named = [&](const std::vector<std::string>& names) {
       return std::find(names.begin(), names.end(), spec.name) != names.end();
     };
-    return named(settings.probes.disable) || (!spec.enabled && !named(settings.probes.enable));
+    const bool by_itself = spec.enabled && spec.cost <= cost_max;
+    return named(settings.probes.disable) || (!by_itself && !named(settings.probes.enable));
   };
   all.erase(std::remove_if(all.begin(), all.end(), off), all.end());
   return std::make_shared<const std::vector<probes::ProbeSpec>>(std::move(all));

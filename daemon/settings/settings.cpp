@@ -62,6 +62,9 @@ ProbeSettings parse_probes(YamlMap map) {
       throw value->error("the share is not between 0 and 1", "0.02 is two percent.");
     }
   }
+  if (const auto value = map.find("cost_max")) {
+    out.cost_max = value->as_choice({"low", "medium", "high"});
+  }
   if (const auto value = map.find("folder")) out.folder = value->as_text();
   if (const auto value = map.find("enable")) out.enable = value->as_texts();
   if (const auto value = map.find("disable")) out.disable = value->as_texts();
@@ -194,8 +197,9 @@ std::string Settings::show() const {
   out += fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n  statements_max: {}\n",
                      format_duration(probes.connect_timeout), format_duration(probes.lock_timeout),
                      probes.statements_max);
-  out += fmt::format("  statement_texts: {}\n  relations_max: {}\n  busy_share: {}\n",
-                     probes.statement_texts, probes.relations_max, probes.busy_share);
+  out +=
+      fmt::format("  statement_texts: {}\n  relations_max: {}\n  busy_share: {}\n  cost_max: {}\n",
+                  probes.statement_texts, probes.relations_max, probes.busy_share, probes.cost_max);
   if (!probes.folder.empty()) out += fmt::format("  folder: \"{}\"\n", probes.folder.string());
   out += list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
   out += "pool:\n" + pool.show("  ");

@@ -79,6 +79,7 @@ struct ProbeSettings {
   bool statement_texts = false;       ///< tell the texts of those, without their constants
   std::int32_t relations_max = 1000;  ///< tables, and indexes, told one by one, of each target
   double busy_share = 0.02;           ///< of its time that a probe may be at work
+  std::string cost_max = "high";      ///< probes of a higher class do not run by themselves
   std::filesystem::path folder;       ///< of the operator's own probes; empty: none
   std::vector<std::string> enable;    ///< probes that do not run by themselves
   std::vector<std::string> disable;

@@ -192,6 +192,23 @@ void sort_by_name(std::vector<ProbeSpec>& specs) {
 
 }  // namespace
 
+std::string_view to_string(CostClass cost) {
+  switch (cost) {
+    case CostClass::low:
+      return "low";
+    case CostClass::medium:
+      return "medium";
+    case CostClass::high:
+      return "high";
+  }
+  return "high";
+}
+
+CostClass parse_cost(std::string_view word) {
+  if (word == "low") return CostClass::low;
+  return word == "medium" ? CostClass::medium : CostClass::high;
+}
+
 std::int32_t ProbeParameters::value(const std::string& name) const {
   if (name == "statements_max") return statements_max;
   if (name == "relations_max") return relations_max;
@@ -222,6 +239,9 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
   out.summary = map.require("summary").as_text();
   if (const auto value = map.find("interval")) out.interval = value->as_duration();
   if (const auto value = map.find("timeout")) out.timeout = value->as_duration();
+  if (const auto value = map.find("cost")) {
+    out.cost = parse_cost(value->as_choice({"low", "medium", "high"}));
+  }
   if (const auto value = map.find("extension")) out.extension = value->as_text();
   if (const auto value = map.find("enabled")) out.enabled = value->as_boolean();
   if (const auto value = map.find("scope")) {

@@ -3,6 +3,9 @@
 //
 //   name: user_tables              summary: one sentence
 //   interval: 30s                  timeout: 5s
+//   cost: high                     what a run costs the server: low is the same on every server,
+//                                  medium (the default) grows with sessions, databases, files of
+//                                  WAL or statements, high with tables, indexes or memory
 //   enabled: false                 runs only where the configuration names it (default true)
 //   scope: database                once in each watched database (default cluster: once a target)
 //   roles: [primary, standby]      (default: both)
@@ -41,6 +44,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "probes/engine/snapshot.h"
@@ -93,11 +97,17 @@ struct QuerySpec {
 
 enum class Scope { cluster, database };
 
+enum class CostClass { low, medium, high };
+[[nodiscard]] std::string_view to_string(CostClass cost);
+/// Of a word that to_string() gives.
+[[nodiscard]] CostClass parse_cost(std::string_view word);
+
 struct ProbeSpec {
   std::string name;
   std::string summary;
   std::chrono::milliseconds interval{15'000};
   std::chrono::milliseconds timeout{5'000};
+  CostClass cost = CostClass::medium;
   bool enabled = true;
   Scope scope = Scope::cluster;
   bool on_primary = true;

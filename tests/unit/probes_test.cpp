@@ -11,6 +11,7 @@
 #include "probes/engine/page.h"
 #include "probes/engine/run.h"
 #include "probes/engine/spec.h"
+#include "serve/targets.h"
 
 namespace pantryd::probes {
 namespace {
@@ -53,6 +54,39 @@ TEST(ProbeSpecTest, RolesAndExtensionsGateAProbe) {
   EXPECT_FALSE(applies(spec, {.is_standby = true, .server_version = 150'000}));
   spec.extension = "pg_stat_statements";
   EXPECT_FALSE(applies(spec, {.is_standby = false, .server_version = 150'000}));
+}
+
+TEST(ProbeSpecTest, EveryShippedProbeSaysWhatItCosts) {
+  for (const auto& probe : embedded_probes()) {
+    EXPECT_THAT(probe.source, HasSubstr("\ncost: " + std::string(to_string(probe.cost)) + "\n"))
+        << probe.name;
+    const bool by_relation = probe.source.find("limit: relations_max") != std::string::npos;
+    EXPECT_TRUE(!by_relation || probe.cost == CostClass::high) << probe.name;
+  }
+  EXPECT_EQ(parse_probe(kProbe, "p.yaml").cost, CostClass::medium);
+}
+
+TEST(ProbeSpecTest, ProbesAboveTheClassThatIsAllowedRunOnlyWhereTheyAreNamed) {
+  const auto running = [](const Settings& settings) {
+    std::map<std::string, CostClass> out;
+    const auto specs = probe_specs(settings);
+    for (const auto& spec : *specs) out.emplace(spec.name, spec.cost);
+    return out;
+  };
+  Settings settings;
+  EXPECT_EQ(running(settings).count("user_tables"), 1U);
+  settings.probes.cost_max = "medium";
+  settings.probes.enable = {"indexes"};
+  const auto medium = running(settings);
+  EXPECT_EQ(medium.count("statements"), 1U);
+  for (const auto& [name, cost] : medium) {
+    EXPECT_TRUE(cost != CostClass::high || name == "indexes") << name;
+  }
+  settings.probes.cost_max = "low";
+  settings.probes.disable = {"indexes"};
+  const auto low = running(settings);
+  EXPECT_EQ(low.count("up"), 1U);
+  for (const auto& [name, cost] : low) EXPECT_EQ(cost, CostClass::low) << name;
 }
 
 TEST(ProbeSpecTest, MistakesArePointedAt) {
