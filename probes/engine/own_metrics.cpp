@@ -112,10 +112,10 @@ class Own {
     family(info).metric.push_back(std::move(metric));
   }
 
-  [[nodiscard]] std::string text() const {
+  [[nodiscard]] std::string take_text() {
     std::vector<prometheus::MetricFamily> list;
     list.reserve(families_.size());
-    for (const auto& [name, family] : families_) list.push_back(family);
+    for (auto& [name, family] : families_) list.push_back(std::move(family));
     return prometheus::TextSerializer().Serialize(list);
   }
 
@@ -271,7 +271,7 @@ std::string render_own(const PageInputs& inputs) {
     const auto target_label = label("target", target->target);
     for (const auto& probe : target->probes) add_probe(probes, target_label, *probe, inputs.now);
   }
-  auto out = page.text();
+  auto out = page.take_text();
   probes.append_to(out);
   return out;
 }
