@@ -25,7 +25,8 @@ using std::chrono::seconds;
 
 constexpr auto kPollInterval = milliseconds(50);
 
-/// Children that we started and that have ended stay zombies until they are waited for.
+/// Children that we started and that have ended stay zombies until they are waited for, and to a
+/// server that starts a zombie in postmaster.pid is a server that runs.
 void reap(pid_t pid) {
   ::waitpid(pid, nullptr, WNOHANG);
 }
@@ -33,8 +34,10 @@ void reap(pid_t pid) {
 bool gone_within(pid_t pid, seconds limit) {
   const auto deadline = Deadline::in(limit);
   while (!deadline.expired()) {
-    reap(pid);
-    if (!process_alive(pid)) return true;
+    if (!process_alive(pid)) {
+      reap(pid);
+      return true;
+    }
     std::this_thread::sleep_for(milliseconds(10));
   }
   return false;
