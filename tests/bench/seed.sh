@@ -73,12 +73,13 @@ copy_part() {
       ON t.oid = indrelid WHERE t.relnamespace = 'public'::regnamespace LOOP EXECUTE c; END LOOP;
   END \$\$"
   tables=(users products sales expenses debts debt_payments)
+  local seed=0
   rm -f "$work"/copy.*
   for ((round = 0; round < ROUNDS; ++round)); do
     for jobs in "$JOBS" 1; do
       sql postgres CHECKPOINT
       "$PANTRYD" --json seed --dsn "$(dsn bare)" --products 20000 --sales "$COPY_SALES" \
-        --jobs "$jobs" --keep-indexes --force --seed $((round + 1)) >"$work/out"
+        --jobs "$jobs" --keep-indexes --force --seed $((++seed)) >"$work/out" # never what is there
       rows=$(field rows_copied <"$work/out")
       calc "$rows * 1000 / $(field copy_ms <"$work/out")" 0 >"$work/rate.$jobs"
     done
