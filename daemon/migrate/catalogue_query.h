@@ -3,7 +3,8 @@
 //
 // Between \x01 and \x02 stand owners and grants, which are no work of a migration's statements;
 // between \x03 and \x04 what only the proof of an adoption compares. The tables in which Knex keeps
-// its own state are left out, and what belongs to them: it may write there as long as it lives.
+// its own state are left out, and what belongs to them: it may write there as long as it lives. So
+// are the options of a column whose names begin with pg_: the server writes them for itself.
 #pragma once
 
 namespace pantryd::migrate {
@@ -56,7 +57,9 @@ line(text) AS (
                 ' storage ' || nullif(a.attstorage, t.typstorage)::text,
                 ' compression ' || nullif(a.attcompression::text, ''),
                 ' statistics ' || nullif(coalesce(a.attstattarget, -1), -1),
-                ' options ' || a.attoptions::text, E'\x01 acl ' || a.attacl::text || E'\x02',
+                ' options ' || nullif(array(SELECT o FROM unnest(a.attoptions) WITH ORDINALITY u(o, i)
+                                            WHERE NOT starts_with(o, 'pg_') ORDER BY i), '{}')::text,
+                E'\x01 acl ' || a.attacl::text || E'\x02',
                 E'\x03 after ' || lag(a.attname) OVER (PARTITION BY a.attrelid ORDER BY a.attnum)
                   || E'\x04')
   FROM rel JOIN pg_attribute a ON a.attrelid = rel.oid AND a.attnum > 0 AND NOT a.attisdropped
