@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "tests/support/page_watch.h"
 #include "tests/support/places.h"
@@ -80,7 +81,9 @@ TEST(ResolverTest, AResolverThatDoesNotAnswerCostsTheTargetsThatAreNamedAndNoOth
   options.wait_until_ready = false;
   // The daemon alone has this resolver, and whoever runs the test may give it one.
   const auto* asan = std::getenv("ASAN_OPTIONS");
+  const auto asked = scratch_dir() / "asked";
   options.wrapper = {"env", std::string("LD_PRELOAD=") + places::silent_resolver,
+                     "SILENT_RESOLVER_ASKED=" + asked.string(),
                      fmt::format("ASAN_OPTIONS={}:verify_asan_link_order=0", asan ? asan : "")};
   Daemon daemon(places::binary, targets, options);
   ASSERT_TRUE(within(seconds(30), [&] {
@@ -88,6 +91,7 @@ TEST(ResolverTest, AResolverThatDoesNotAnswerCostsTheTargetsThatAreNamedAndNoOth
     return value_of(page, outcome_of("settings", "ok", "healthy")) == 1 &&
            value_of(page, outcome_of("up", "error", "named7")) == 1;
   })) << daemon.log();
+  EXPECT_TRUE(std::filesystem::exists(asked));
   auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(seconds(30)));
   PageWatch watch(daemon, {"pg_postmaster_start_time_seconds{target=\"healthy\"}"}, {port},
                   shared_sandbox().primary());

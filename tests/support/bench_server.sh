@@ -1,5 +1,6 @@
-# Sourced by the benches that need a bare server of their own. They set PORT; afterwards psql and the
-# server's programs are on PATH, the connection is in PG*, the folder is $work, and $port is the port.
+# Sourced by the benches that need a bare server of their own. After start_server psql and the server's
+# programs are on PATH, the connection is in PG*, the folder is $work, and $port is the port. However
+# the bench ends, the server is stopped and the folder removed.
 
 bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
