@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/units.h"
 
@@ -75,6 +76,11 @@ std::string YamlValue::as_text() const {
   return node_.Scalar();
 }
 
+std::string YamlValue::as_any_text() const {
+  if (!node_.IsScalar()) throw error("a text is wanted here");
+  return node_.Scalar();
+}
+
 std::int64_t YamlValue::as_integer(std::int64_t min, std::int64_t max) const {
   std::int64_t value = 0;
   const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
@@ -92,6 +98,14 @@ double YamlValue::as_number() const {
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || failure != std::errc{} || end != text.data() + text.size()) {
     throw error(fmt::format("\"{}\" is not a number", text));
+  }
+  return value;
+}
+
+double YamlValue::as_number(double min, double max) const {
+  const auto value = as_number();
+  if (!std::isfinite(value) || value < min || value > max) {
+    throw error(fmt::format("a number from {} to {} is wanted here", min, max));
   }
   return value;
 }
@@ -156,8 +170,26 @@ std::optional<YamlValue> YamlMap::find(const std::string& key) {
 
 YamlValue YamlMap::require(const std::string& key) {
   auto found = find(key);
-  if (!found) throw value_.error(fmt::format("the key \"{}\" is missing", key));
-  return *found;
+  if (found) return *found;
+  for (const auto& entry : value_.node_) {
+    const YamlValue other(entry.first, value_.source_);
+    const auto name = other.as_text();
+    if (asked_.contains(name) || 3 * distance(name, key) > key.size()) continue;
+    throw other.error(fmt::format("unknown key \"{}\"", name),
+                      fmt::format("Did you mean \"{}\"?", key));
+  }
+  throw value_.error(fmt::format("the key \"{}\" is missing", key));
+}
+
+YamlValue YamlMap::key(const std::string& name) const {
+  // Emplaced: the assignment of a YAML::Node writes into the document.
+  std::optional<YamlValue> found;
+  for (const auto& entry : value_.node_) {
+    if (entry.first.IsScalar() && entry.first.Scalar() == name) {
+      found.emplace(entry.first, value_.source_);
+    }
+  }
+  return found ? *found : value_;
 }
 
 std::vector<std::pair<std::string, YamlValue>> YamlMap::entries() {

@@ -28,6 +28,11 @@ std::string with_operation(const std::string& operation) {
   return "version: 1\nname: w\noperations:\n" + operation;
 }
 
+std::string with_head(const std::string& head) {
+  return "version: 1\nname: w\n" + head +
+         "operations: [{name: a, weight: 1, steps: [{sql: SELECT 1}]}]\n";
+}
+
 const Operation& operation_named(const Workload& workload, const std::string& name) {
   for (const auto& each : workload.operations) {
     if (each.name == name) return each;
@@ -71,12 +76,13 @@ TEST(WorkloadTest, EqualStatementsArePreparedOnce) {
 }
 
 TEST(WorkloadErrorTest, NamesFileLineAndColumn) {
-  EXPECT_THAT(error_of("version: 1\nname: w\nfoo: 2\n"),
-              StartsWith("w.yaml:3:1: unknown key \"foo\""));
+  EXPECT_THAT(error_of(with_head("foo: 2\n")), StartsWith("w.yaml:3:1: unknown key \"foo\""));
+  EXPECT_THAT(error_of("version: 1\nname: w\n"),
+              StartsWith("w.yaml:1:1: the key \"operations\" is missing"));
   EXPECT_THAT(error_of("version: 2\nname: w\noperations: []\n"),
               StartsWith("w.yaml:1:10: version"));
   EXPECT_THAT(error_of("version: 1\nname: [\n"), StartsWith("w.yaml:"));
-  EXPECT_THAT(error_of("- a\n"), HasSubstr("must be a map"));
+  EXPECT_THAT(error_of("- a\n"), StartsWith("w.yaml:1:1: keys and values"));
 }
 
 TEST(WorkloadErrorTest, UnknownKeysOfAnOperationAndOfAStepAreErrors) {
@@ -85,6 +91,28 @@ TEST(WorkloadErrorTest, UnknownKeysOfAnOperationAndOfAStepAreErrors) {
   EXPECT_THAT(
       error_of(with_operation("  - name: a\n    weight: 1\n    steps: [{sql: x, rows: 1}]\n")),
       StartsWith("w.yaml:6:22: unknown key \"rows\""));
+}
+
+TEST(WorkloadErrorTest, EveryErrorHasAHintAndASlipOfTheKeyboardItsCorrection) {
+  const auto hint_of = [](const std::string& yaml) -> std::string {
+    try {
+      (void)parse_workload(yaml, "w.yaml");
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return "accepted";
+  };
+  EXPECT_EQ(hint_of(with_operation("  - name: a\n    wieght: 1\n")), "Did you mean \"weight\"?");
+  EXPECT_EQ(hint_of(with_head("descripton: x\n")), "Did you mean \"description\"?");
+  EXPECT_THAT(hint_of(with_head("skew: 90\n")), HasSubstr("grocery.yaml"));
+  EXPECT_THAT(hint_of(with_head("think: 0s\n")), HasSubstr("250ms"));
+}
+
+TEST(WorkloadErrorTest, WhatIsThereTwiceIsAnError) {
+  EXPECT_THAT(error_of(with_head("skew: 1\nskew: 2\n")), HasSubstr("\"skew\" is there twice"));
+  EXPECT_THAT(error_of(with_operation("  - name: a\n    weight: 1\n    let: {x: 1, x: 2}\n"
+                                      "    steps: [{sql: SELECT 1}]\n")),
+              StartsWith("w.yaml:6:17: \"x\" is defined twice"));
 }
 
 TEST(WorkloadErrorTest, ParametersMustMatchThePlaceholders) {
@@ -109,26 +137,21 @@ TEST(WorkloadErrorTest, ValuesAreChecked) {
   EXPECT_THAT(error_of(operation("    weight: -1\n")), StartsWith("w.yaml:6:13: a number"));
   EXPECT_THAT(error_of(operation("    weight: 0\n")), HasSubstr("sum to nothing"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 0ms}\n")),
-              StartsWith("w.yaml:7:16: a duration"));
+              StartsWith("w.yaml:7:16: \"0ms\" is not a duration"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 10}\n")),
-              StartsWith("w.yaml:7:16: a duration with its unit"));
+              StartsWith("w.yaml:7:16: \"10\" is not a duration"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    let: {x: {int: [5, 1]}}\n")),
               HasSubstr("low end is above"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    let: {x: {itn: [5, 1]}}\n")),
               HasSubstr("unknown generator \"itn\""));
   EXPECT_THAT(error_of(operation("    weight: 1\n    transaction: maybe\n")),
-              HasSubstr("true or false"));
+              HasSubstr("neither true nor false"));
 }
 
 TEST(WorkloadTest, OnlyKeepsOneOperationAndRefusesUnknownOnes) {
   const auto workload = load_workload("");
   EXPECT_EQ(workload.only("sale").operations.size(), 1U);
   EXPECT_THROW((void)workload.only("nothing"), Error);
-}
-
-std::string with_head(const std::string& head) {
-  return "version: 1\nname: w\n" + head +
-         "operations: [{name: a, weight: 1, steps: [{sql: SELECT 1}]}]\n";
 }
 
 TEST(WorkloadTest, TheLoadAndTheHabitsOfItsUsersAreRead) {
@@ -151,8 +174,8 @@ TEST(WorkloadErrorTest, ALoadThatIsNoneIsRefused) {
   EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 5, from: 5}]\n")),
               HasSubstr("either rate, or from and to"));
   EXPECT_THAT(error_of(with_head("load: [{for: 0s, rate: 5}]\n")),
-              StartsWith("w.yaml:3:14: a duration"));
-  EXPECT_THAT(error_of(with_head("think: 2\n")), StartsWith("w.yaml:3:8: a duration"));
+              StartsWith("w.yaml:3:14: \"0s\" is not a duration"));
+  EXPECT_THAT(error_of(with_head("think: 2\n")), StartsWith("w.yaml:3:8: \"2\" is not a duration"));
   EXPECT_THAT(error_of(with_head("session: {operations: 0, pause: 1s}\n")), HasSubstr("a number"));
 }
 
