@@ -1,6 +1,5 @@
-// Invariants, under mutex_: an entry that is running belongs to the thread that runs it, and nobody
-// else runs or removes it; an entry's state is replaced, never changed, so that snapshots share it.
-// Nothing that can block happens under mutex_.
+// Invariants, under mutex_: those of the agenda; an entry that is running belongs to the thread
+// that took it. Nothing that can block happens under mutex_.
 #include "probes/engine/watcher.h"
 
 #include <fmt/format.h>
@@ -12,6 +11,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "probes/engine/agenda.h"
 #include "probes/engine/probe_state.h"
 #include "probes/engine/visitor.h"
 
@@ -27,24 +27,7 @@ constexpr auto kDiscovery = std::chrono::seconds(60);
 /// A thread looks at least so often for what became due.
 constexpr auto kNap = std::chrono::seconds(1);
 
-enum class Lane { cluster, database, local };
-
 using Facts = std::shared_ptr<const TargetFacts>;
-
-struct Entry {
-  Lane lane = Lane::cluster;
-  std::string database;  ///< of a probe of scope database
-  milliseconds interval{0};
-  std::shared_ptr<const ProbeState> state;
-  SteadyClock::time_point due;
-  int timeouts = 0;  ///< in a row
-  bool running = false;
-  bool gone = false;  ///< its database is there no more
-  std::unique_ptr<ProbeMemory> memory;
-  /// With the connection and what is known of its server; null for a local probe.
-  std::function<ProbeRun(pg::Connection*, const TargetFacts&)> run;
-  const ProbeSpec* spec = nullptr;
-};
 
 }  // namespace
 
@@ -145,19 +128,8 @@ class Watcher::Impl {
 
   Entry& add(Lane lane, const std::string& name, const std::string& database,
              milliseconds interval) {
-    auto entry = std::make_unique<Entry>();
-    entry->lane = lane;
-    entry->database = database;
-    entry->interval = interval;
-    entry->due = SteadyClock::now();
-    const auto* before = state_before(name, database);
-    auto state = std::make_shared<ProbeState>(before == nullptr ? ProbeState() : *before);
-    state->name = name;
-    state->database = database;
-    state->interval = interval;
-    entry->state = std::move(state);
-    entries_.push_back(std::move(entry));
-    return *entries_.back();
+    return agenda_.add(lane, name, database, interval, state_before(name, database),
+                       SteadyClock::now());
   }
 
   const ProbeState* state_before(const std::string& name, const std::string& database) const {
@@ -195,37 +167,14 @@ class Watcher::Impl {
 
   // --- whose turn it is
 
-  /// The one of `lane` that has waited longest among those that are due; marks it as running. Null
-  /// and `next`: none is due before that.
   Entry* take_due(Lane lane, const std::string& database, SteadyClock::time_point& next) {
     const std::lock_guard lock(mutex_);
-    const auto now = SteadyClock::now();
-    next = now + kNap;
-    Entry* best = nullptr;
-    const auto here = [&](const Entry& entry) { return entry.database == database; };
-    for (auto& entry : entries_) {
-      if (entry->lane != lane || entry->running || entry->gone) continue;
-      if (entry->due > now) {
-        next = std::min(next, entry->due);
-        continue;
-      }
-      // Whoever needs the database that we are in goes first: a visit costs a connection.
-      const bool better = best == nullptr || (here(*entry) && !here(*best)) ||
-                          (here(*entry) == here(*best) && entry->due < best->due);
-      if (better) best = entry.get();
-    }
-    if (best != nullptr) best->running = true;
-    return best;
+    return agenda_.take_due(lane, database, SteadyClock::now(), kNap, next);
   }
 
   Entry* take_unrun(Lane lane) {
     const std::lock_guard lock(mutex_);
-    for (auto& entry : entries_) {
-      if (entry->lane != lane || entry->running || entry->gone || entry->state->ran()) continue;
-      entry->running = true;
-      return entry.get();
-    }
-    return nullptr;
+    return agenda_.take_unrun(lane);
   }
 
   void watch_cluster() {
@@ -321,10 +270,7 @@ class Watcher::Impl {
     up_ = true;
     down_reason_.clear();
     // What failed while nobody answered says nothing of the probes: all are asked at once.
-    const auto now = SteadyClock::now();
-    for (auto& entry : entries_) {
-      if (entry->lane != Lane::local && !entry->running) entry->due = std::min(entry->due, now);
-    }
+    agenda_.hurry(SteadyClock::now());
   }
 
   void note_down(const Error& error) {
@@ -360,12 +306,8 @@ class Watcher::Impl {
             : next_interval(entry.interval, state->duration, entry.timeouts, options_.busy_share);
     const std::lock_guard lock(mutex_);
     const auto now = SteadyClock::now();
-    entry.due += state->interval;
-    // Late is late: a probe that missed its turn does not run twice to catch up.
-    if (entry.due < now) entry.due = now + state->interval;
+    agenda_.give_back(entry, std::move(state), now);
     if (!up_ && entry.lane == Lane::cluster) entry.due = std::min(entry.due, now + kReconnectPause);
-    entry.state = std::move(state);
-    entry.running = false;
   }
 
   // --- databases
@@ -381,22 +323,12 @@ class Watcher::Impl {
       return false;  // the probes of the cluster tell why
     }
     const std::lock_guard lock(mutex_);
-    for (auto& entry : entries_) {
-      if (entry->lane != Lane::database) continue;
-      entry->gone = !std::binary_search(names.begin(), names.end(), entry->database);
-    }
     // Only the thread that calls this runs entries of this lane, and it runs none now.
-    entries_.erase(std::remove_if(entries_.begin(), entries_.end(),
-                                  [](const auto& entry) { return entry->gone; }),
-                   entries_.end());
+    agenda_.keep_databases(names);
     share_relations(names.size());
     for (const auto& name : names) {
       for (const auto& spec : *specs_) {
-        const auto is_here = [&](const auto& entry) {
-          return entry->spec == &spec && entry->database == name;
-        };
-        if (spec.scope != Scope::database) continue;
-        if (std::none_of(entries_.begin(), entries_.end(), is_here)) add_spec(spec, name);
+        if (spec.scope == Scope::database && !agenda_.has(spec, name)) add_spec(spec, name);
       }
     }
     return true;
@@ -422,8 +354,7 @@ class Watcher::Impl {
         snapshot->is_standby = facts_->is_standby;
         snapshot->server_version = facts_->server_version;
       }
-      snapshot->probes.reserve(entries_.size());
-      for (const auto& entry : entries_) snapshot->probes.push_back(entry->state);
+      snapshot->probes = agenda_.states();
       // Under the mutex, so that an older snapshot never follows a newer one.
       store_.publish(std::move(snapshot));
     }
@@ -437,7 +368,7 @@ class Watcher::Impl {
   Pool pool_;
   RunOptions run_options_;
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<Entry>> entries_;
+  Agenda agenda_;
   Facts facts_;
   SteadyClock::time_point facts_at_;
   bool up_ = false;
