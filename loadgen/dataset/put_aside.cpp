@@ -25,8 +25,8 @@ constexpr double kCheckCost = 0.5;
 constexpr double kSumsCost = 5;
 
 // Sales that one transaction adds to the sums. Most products are sold in each million, so every
-// batch writes nearly all of their sums anew: ten of a million took 79 s, one of ten million 46 s. A
-// batch sorts its sales in temporary files, so it has a limit.
+// batch writes nearly all of their sums anew: ten of a million took 79 s, one of ten million 46 s.
+// A batch spills into temporary files, so it has a limit.
 constexpr std::int64_t kSumsRows = 10'000'000;
 
 constexpr const char* kPlainTables =

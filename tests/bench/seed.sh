@@ -6,7 +6,8 @@
 #
 # About five minutes on two idle cores. SEED_PRODUCTS and SEED_SALES set the size of the dataset
 # (100,000 and 1,000,000; the full size is 1000000 and 10000000, eight minutes for the part whole),
-# JOBS the connections, PARTS which of "copy whole peer keys" (all). TMPDIR says where the server lives: a disk, or memory.
+# JOBS the connections, PARTS which of "copy whole peer keys" (all). TMPDIR says where the server
+# lives: a disk, or memory.
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)

@@ -66,7 +66,8 @@ TEST(MigrateDriftTest, EveryKindOfObjectIsInTheFingerprint) {
   for (const auto* change :
        {"ALTER TABLE a ALTER x SET NOT NULL", "ALTER TABLE a ALTER x SET DEFAULT 3",
         "ALTER TABLE a ADD CHECK (x > 0) NOT VALID", "ALTER TABLE a SET (fillfactor = 70)",
-        "ALTER TABLE a ALTER x SET (n_distinct = 7)", "DROP INDEX a_x", "CREATE OR REPLACE VIEW v AS SELECT x, y FROM a",
+        "ALTER TABLE a ALTER x SET (n_distinct = 7)", "DROP INDEX a_x",
+        "CREATE OR REPLACE VIEW v AS SELECT x, y FROM a",
         "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 2'",
         "CREATE TRIGGER g BEFORE INSERT ON a FOR EACH ROW EXECUTE FUNCTION t()",
         "ALTER SEQUENCE s INCREMENT 5", "GRANT SELECT ON a TO public",
@@ -82,13 +83,13 @@ TEST(MigrateDriftTest, EveryKindOfObjectIsInTheFingerprint) {
   EXPECT_EQ(compare_catalogue(connection, soon()).state, State::same);
 }
 
-// Since the minor releases of November 2026 (17.12) the server stamps a column with pg_attver when its
-// table is altered; two databases with the same history differ in it.
+// Since the minor releases of November 2026 (17.12) the server stamps columns with pg_attver; two
+// databases with the same history differ in it.
 TEST(MigrateDriftTest, WhatTheServerNotesForItselfInAColumnsOptionsIsNoDrift) {
   auto connection = connect(fresh_database("stamped"));
-  (void)bring_up(connection,
-                 {make("001_a", "CREATE TABLE a (x int, y int); ALTER TABLE a "
-                                "ALTER x SET (n_distinct = 7, n_distinct_inherited = 8);")});
+  (void)bring_up(connection, {make("001_a",
+                                   "CREATE TABLE a (x int, y int); ALTER TABLE a "
+                                   "ALTER x SET (n_distinct = 7, n_distinct_inherited = 8);")});
   const auto stamp = [&](const std::string& options) {
     connection.exec("UPDATE pg_attribute SET attoptions = " + options +
                         " WHERE attrelid = 'a'::regclass AND attname IN ('x', 'y')",
