@@ -4,8 +4,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/verdict.h"
 #include "cli/subcommands.h"
-#include "cli/verdict_exit.h"
 #include "loadgen/report/html.h"
 
 namespace pantryd::cli {
@@ -136,7 +136,7 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   const auto html = (*values)["html"].as<std::string>();
   if (!html.empty()) write_file_atomically(html, loadgen::load_html(result));
   if (!result.windows_error.empty()) throw Error(ExitCode::failed, result.windows_error);
-  return exit_code_of(result.verdict);
+  return static_cast<int>(exit_code_of(result.verdict));
 }
 
 }  // namespace pantryd::cli

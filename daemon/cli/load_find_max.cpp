@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "base/verdict.h"
 #include "cli/subcommands.h"
-#include "cli/verdict_exit.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
 
@@ -100,7 +100,7 @@ loadgen::CeilingProgress lines() {
   out.ended = [](const loadgen::SearchPoint& point) {
     const auto& outcome = point.outcome;
     fmt::print(stderr, "  {:<13}{:>9.1f}/s done  p99 {:>9.1f} ms\n",
-               point.trial.rate_per_s ? loadgen::to_string(outcome.verdict) : "",
+               point.trial.rate_per_s ? to_string(outcome.verdict) : "",
                outcome.completed_per_s, static_cast<double>(outcome.p99_us) / 1000);
   };
   return out;
@@ -125,7 +125,7 @@ int run_load_find_max(const Context& context, const Arguments& arguments) {
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : ceiling.to_text());
   if (!out.empty()) write_file_atomically(out, json);
-  return exit_code_of(ceiling.search.verdict);
+  return static_cast<int>(exit_code_of(ceiling.search.verdict));
 }
 
 }  // namespace pantryd::cli

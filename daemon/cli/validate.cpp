@@ -9,9 +9,9 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
+#include "base/verdict.h"
 #include "cli/look.h"
 #include "cli/subcommands.h"
-#include "cli/verdict_exit.h"
 #include "loadgen/capacity/claims.h"
 #include "loadgen/dataset/seed.h"
 #include "loadgen/report/claim_sheet.h"
@@ -234,7 +234,7 @@ int run_validate(const Context& context, const Arguments& arguments) {
   fmt::print("{}", context.json ? sheet.to_json() : "\n" + sheet.to_text());
   const auto out = (*values)["out"].as<std::string>();
   if (!out.empty()) write_report(out, sheet, evidence);
-  return exit_code_of(sheet.overall());
+  return static_cast<int>(exit_code_of(sheet.overall()));
 }
 
 }  // namespace pantryd::cli

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/stop.h"
+#include "base/verdict.h"
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/drive/reactor.h"
 #include "loadgen/drive/self_check.h"
@@ -53,12 +54,6 @@ struct LoadOptions {
   /// Looks at the server and the host once a second, over one connection more.
   bool evidence = true;
 };
-
-/// PASS: the SLOs hold, with confidence. FAIL: one does not, or more than 0.1 % failed.
-/// INCONCLUSIVE: too few samples to say. INVALID: the client limited the run, or what was
-/// tested is not what the result says (self_check.h).
-enum class Verdict { pass, fail, inconclusive, invalid };
-[[nodiscard]] std::string_view to_string(Verdict verdict);
 
 struct OperationResult {
   std::string name;

@@ -77,20 +77,6 @@ bool gone_for_good(const LoadResult& result) {
 
 }  // namespace
 
-std::string_view to_string(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::pass:
-      return "PASS";
-    case Verdict::fail:
-      return "FAIL";
-    case Verdict::inconclusive:
-      return "INCONCLUSIVE";
-    case Verdict::invalid:
-      return "INVALID";
-  }
-  return "INVALID";
-}
-
 std::pair<double, double> wilson_interval(std::int64_t hits, std::int64_t samples) {
   if (samples <= 0) return {0, 1};
   constexpr double z = 1.96;

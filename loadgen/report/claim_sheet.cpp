@@ -24,24 +24,9 @@ constexpr const char* kStyle =
 }  // namespace
 
 Verdict ClaimSheet::overall() const {
-  Verdict worst = Verdict::pass;
-  const auto rank = [](Verdict verdict) {
-    switch (verdict) {
-      case Verdict::pass:
-        return 0;
-      case Verdict::inconclusive:
-        return 1;
-      case Verdict::invalid:
-        return 2;
-      case Verdict::fail:
-        return 3;
-    }
-    return 3;
-  };
-  for (const auto& each : verdicts) {
-    if (rank(each.verdict) > rank(worst)) worst = each.verdict;
-  }
-  return worst;
+  auto out = Verdict::pass;
+  for (const auto& each : verdicts) out = worst(out, each.verdict);
+  return out;
 }
 
 std::string ClaimSheet::to_text() const {
