@@ -1,5 +1,5 @@
 // The promise to the people who use the shop: a migration that must wait for a table does not make
-// others wait with it. A binary of its own, since half a minute of it is waiting.
+// others wait with it. A file of its own, since half a minute of it is waiting.
 #include <gmock/gmock.h>
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// One sandbox a test binary, made at first use and gone when the binary ends, however it ends.
+// One sandbox per test process, made at first use and removed when the process ends, however it
+// ends.
 #pragma once
 
 #include "sandbox/sandbox.h"
@@ -8,7 +9,7 @@ namespace pantryd::testing_support {
 /// Primary, standby, archive and backups. Tests that stop a server start it again.
 [[nodiscard]] Sandbox& shared_sandbox();
 
-/// A folder of this test binary, removed at its end; reachable by the server's user.
+/// A folder of this test process, removed at its end; reachable by the server's user.
 [[nodiscard]] const std::filesystem::path& scratch_dir();
 
 /// Runs `binary`, such as places::binary, with these arguments under a wall clock.
