@@ -1,5 +1,5 @@
 // What can be said about dashboards, alerts and the runbook without a server. That every query
-// returns data is asked in tests/integration/dashboards_test.cpp.
+// returns data is asked in tests/integration/dashboards/dashboards_test.cpp.
 #include <gmock/gmock.h>
 #include <unistd.h>
 #include <yaml-cpp/yaml.h>

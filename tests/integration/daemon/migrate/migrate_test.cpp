@@ -28,7 +28,8 @@ TEST(MigrateTest, TheSixMigrationsMakeTheCatalogueOfTheShopToTheLetter) {
   const auto where = fresh_database("golden");
   auto connection = connect(where);
   EXPECT_EQ(bring_up(connection, shipped_as_built()).size(), 6U);
-  const std::string folder = std::string(places::source_dir) + "/tests/integration/golden/";
+  const std::string folder =
+      std::string(places::source_dir) + "/tests/integration/daemon/migrate/golden/";
   const auto rows = connection.exec_script(read_file(folder + "catalogue.query.sql"), soon());
   std::string found;
   for (int i = 0; i < rows.rows(); ++i) found += std::string(rows.text(i, 0)) + "\n";
