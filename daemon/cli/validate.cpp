@@ -106,13 +106,22 @@ void seed_to_scale(const pg::Conninfo& where, double scale, const StopFlag* stop
   fmt::print("{}", report.to_text());
 }
 
+/// The workload without what is switched off: an operation of weight 0 never runs.
+loadgen::Workload switched_on(loadgen::Workload workload) {
+  auto& operations = workload.operations;
+  operations.erase(std::remove_if(operations.begin(), operations.end(),
+                                  [](const auto& each) { return !(each.weight > 0); }),
+                   operations.end());
+  return workload;
+}
+
 class LoadStages {
  public:
   LoadStages(const Context& context, pg::Conninfo where, Budget budget, loadgen::Workload workload)
       : context_(context),
         where_(std::move(where)),
         budget_(budget),
-        workload_(std::move(workload)) {}
+        workload_(switched_on(std::move(workload))) {}
 
   /// A closed loop of a few users, so that a slow operation queues behind nothing but itself; and
   /// a rare operation comes up often enough to be seen.
