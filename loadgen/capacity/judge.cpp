@@ -291,7 +291,7 @@ void judge_archive(const Evidence& evidence, ClaimVerdict& out) {
   out.evidence.emplace_back(base_good   ? "a complete base backup is there to start from"
                             : base_seen ? "there is no complete base backup to start from"
                                         : "no folder of base backups is configured");
-  out.evidence.emplace_back("a recovery was NOT TESTED: see pantryd drill restore");
+  out.evidence.emplace_back("a recovery was NOT TESTED");
   const double limit_s = std::chrono::duration<double>(out.claim.wait_limit).count();
   const bool works = *enabled != 0 && *failing == 0 && ever && *waits <= limit_s;
   if (!works || (base_seen && !base_good)) {
