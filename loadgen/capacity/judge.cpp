@@ -25,6 +25,10 @@ std::string milliseconds_text(std::int64_t us) {
   return ms >= 1000 ? fmt::format("{:.2f} s", ms / 1000) : fmt::format("{:.1f} ms", ms);
 }
 
+std::string seconds_text(double seconds) {
+  return format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000)));
+}
+
 /// What was merely unfinished when the run ended is overload, which throughput tells; it is no
 /// error that a user saw.
 double error_share(const LoadResult& load) {
@@ -178,13 +182,17 @@ void judge_latency(const Evidence& evidence, ClaimVerdict& out) {
   }
 }
 
+/// Only dumps decide: a base backup of any age belongs to the claim about recovery.
 void judge_backups(const Evidence& evidence, ClaimVerdict& out) {
   bool seen = false;
   bool bad = false;
   bool unreadable = false;
+  std::optional<double> oldest_s;  // of the newest dump of each folder
   for (const auto& server : evidence.servers) {
     for (const auto& metric : server.metrics) {
-      if (metric.name != "pantryd_backup_readable") continue;
+      if (metric.name != "pantryd_backup_readable" || metric.labels.at("kind") != "pg_dump") {
+        continue;
+      }
       const auto of = [&](const std::string& name) -> std::optional<double> {
         for (const auto& other : server.metrics) {
           if (other.name == name && other.labels == metric.labels) return other.value;
@@ -197,23 +205,20 @@ void judge_backups(const Evidence& evidence, ClaimVerdict& out) {
         out.evidence.push_back(fmt::format("{}: the folder could not be looked at", label));
         continue;
       }
-      if (metric.labels.at("kind") == "pg_dump") seen = true;
+      seen = true;
       const auto age = of("pantryd_backup_age_seconds");
       const auto limit = of("pantryd_backup_age_limit_seconds");
       const bool failed = of("pantryd_backup_newest_failed").value_or(0) != 0;
       const bool late = !age || !limit || *age > *limit;
       bad = bad || late || failed;
-      const auto age_text =
-          age ? format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(*age * 1000)))
-              : "none";
-      if (out.measured.empty()) out.measured = "newest dump: " + age_text;
-      out.evidence.push_back(fmt::format(
-          "{}: age {}, limit {}, {}", label, age_text,
-          format_duration(
-              std::chrono::milliseconds(static_cast<std::int64_t>(limit.value_or(0) * 1000))),
-          failed ? "the newest attempt failed" : "the newest attempt is complete"));
+      if (age) oldest_s = std::max(*age, oldest_s.value_or(0));
+      out.evidence.push_back(
+          fmt::format("{}: age {}, limit {}, {}", label, age ? seconds_text(*age) : "none",
+                      seconds_text(limit.value_or(0)),
+                      failed ? "the newest attempt failed" : "the newest attempt is complete"));
     }
   }
+  if (seen) out.measured = "newest dump: " + (oldest_s ? seconds_text(*oldest_s) : "none");
   if (!seen && !unreadable) {
     out.evidence.emplace_back("no folder of dumps is configured: could not look");
   } else if (bad) {

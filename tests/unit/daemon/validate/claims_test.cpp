@@ -121,6 +121,37 @@ TEST(ClaimsTest, AnOldOrBrokenDumpFails) {
   EXPECT_EQ(verdict_of(99, 1), Verdict::fail);
 }
 
+// The first folder of any kind was printed as the newest dump, and any kind that was late failed
+// the claim.
+TEST(ClaimsTest, OnlyDumpsDecideTheClaimAboutDumps) {
+  const auto judged = [](double base_age, double dump_age) {
+    Evidence evidence;
+    evidence.servers = {primary_with({backup("pantryd_backup_readable", "base", 1),
+                                      backup("pantryd_backup_age_seconds", "base", base_age),
+                                      backup("pantryd_backup_age_limit_seconds", "base", 93'600),
+                                      backup("pantryd_backup_newest_failed", "base", 0),
+                                      backup("pantryd_backup_readable", "pg_dump", 1),
+                                      backup("pantryd_backup_age_seconds", "pg_dump", dump_age),
+                                      backup("pantryd_backup_age_limit_seconds", "pg_dump", 93'600),
+                                      backup("pantryd_backup_newest_failed", "pg_dump", 0)})};
+    return judge_one("backup-daily", evidence);
+  };
+  const auto fresh = judged(259'200, 3'600);
+  EXPECT_NE(fresh.verdict, Verdict::fail);
+  EXPECT_EQ(fresh.measured, "newest dump: 1h");
+  const auto late = judged(3'600, 259'200);
+  EXPECT_EQ(late.verdict, Verdict::fail);
+  EXPECT_EQ(late.measured, "newest dump: 3d");
+}
+
+TEST(ClaimsTest, ABaseBackupIsNoDump) {
+  Evidence evidence;
+  evidence.servers = {primary_with({backup("pantryd_backup_readable", "base", 1),
+                                    backup("pantryd_backup_age_seconds", "base", 10),
+                                    backup("pantryd_backup_age_limit_seconds", "base", 100)})};
+  EXPECT_EQ(judge_one("backup-daily", evidence).verdict, Verdict::inconclusive);
+}
+
 TEST(ClaimsTest, AFolderThatCannotBeReadIsNotAMissingBackup) {
   Evidence evidence;
   evidence.servers = {primary_with({backup("pantryd_backup_readable", "pg_dump", 0)})};
