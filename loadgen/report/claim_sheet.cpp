@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "loadgen/report/html.h"
+#include "html/escape.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -68,12 +68,12 @@ std::string ClaimSheet::to_html() const {
   std::string rows;
   for (const auto& each : verdicts) {
     std::string evidence;
-    for (const auto& line : each.evidence) evidence += html_escaped(line) + "\n";
+    for (const auto& line : each.evidence) evidence += html::escaped(line) + "\n";
     const auto verdict = std::string(to_string(each.verdict));
     rows += fmt::format(
         "<tr><td><b>{}</b><br>{}</td><td class=\"v {}\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
-        html_escaped(each.claim.id), html_escaped(each.claim.text), verdict, verdict,
-        html_escaped(each.measured), evidence);
+        html::escaped(each.claim.id), html::escaped(each.claim.text), verdict, verdict,
+        html::escaped(each.measured), evidence);
   }
   const auto whole = std::string(to_string(overall()));
   return fmt::format(
@@ -82,7 +82,7 @@ std::string ClaimSheet::to_html() const {
       "<h1>Claims: <span class=\"{0}\">{0}</span></h1>\n<p>{2}, {3}, pantryd {4}</p>\n"
       "<table><thead><tr><th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th></tr>"
       "</thead><tbody>\n{5}</tbody></table>\n</body></html>\n",
-      whole, kStyle, html_escaped(target), html_escaped(started_at), html_escaped(tool_version),
+      whole, kStyle, html::escaped(target), html::escaped(started_at), html::escaped(tool_version),
       rows);
 }
 

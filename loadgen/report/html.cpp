@@ -6,11 +6,16 @@
 #include <algorithm>
 #include <cmath>
 
-#include "loadgen/report/chart.h"
+#include "html/chart.h"
+#include "html/escape.h"
 #include "loadgen/report/evidence_text.h"
 
 namespace pantryd::loadgen {
 namespace {
+
+using html::ChartAxis;
+using html::ChartBar;
+using html::ChartPoints;
 
 constexpr std::size_t kEventsMax = 7;  // and one for the rest: as many colours as there are
 constexpr std::size_t kBarsMax = 600;
@@ -49,7 +54,7 @@ std::string operations_table(const LoadResult& result) {
     out += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
         "<td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
-        html_escaped(each.name), totals.completed, totals.errors + totals.not_started,
+        html::escaped(each.name), totals.completed, totals.errors + totals.not_started,
         ms(totals.response, 0.5), ms(totals.response, 0.95), ms(totals.response, 0.99),
         ms(totals.response, 0.999), ms(totals.response, 1), ms(totals.service, 0.99), slo,
         to_string(each.verdict), to_string(each.verdict));
@@ -87,8 +92,8 @@ std::string load_charts(const LoadResult& result, const ChartAxis& axis) {
     done.emplace_back(middle, static_cast<double>(window.completed));
     p99.emplace_back(middle, static_cast<double>(window.p99_us) / 1000);
   }
-  return line_chart(axis, done, "Operations done a second", "1/s") +
-         line_chart(axis, p99, "Response p99", "ms");
+  return html::line_chart(axis, done, "Operations done a second", "1/s") +
+         html::line_chart(axis, p99, "Response p99", "ms");
 }
 
 /// The most frequent events by name, and the rest as one.
@@ -125,46 +130,20 @@ std::string waits_chart(const LoadResult& result, const ChartAxis& axis) {
     }
     bars.push_back(std::move(bar));
   }
-  return stacked_chart(axis, bars, names, "Sessions at work, by what they wait for", "sessions");
+  return html::stacked_chart(axis, bars, names, "Sessions at work, by what they wait for",
+                             "sessions");
 }
 
 std::string reasons_list(const LoadResult& result) {
   std::string out;
-  for (const auto& reason : result.reasons) out += "<li>" + html_escaped(reason) + "</li>\n";
+  for (const auto& reason : result.reasons) out += "<li>" + html::escaped(reason) + "</li>\n";
   for (const auto& warning : result.self_check.warnings) {
-    out += "<li>" + html_escaped(warning) + "</li>\n";
+    out += "<li>" + html::escaped(warning) + "</li>\n";
   }
   return out.empty() ? out : "<ul>\n" + out + "</ul>\n";
 }
 
 }  // namespace
-
-std::string html_escaped(const std::string& text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '&':
-        out += "&amp;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        // Control characters are no part of HTML, whatever made them come here.
-        out.push_back(static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t' ? ' ' : c);
-    }
-  }
-  return out;
-}
 
 std::string load_html(const LoadResult& result) {
   const auto verdict = std::string(to_string(result.verdict));
@@ -173,15 +152,15 @@ std::string load_html(const LoadResult& result) {
       "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
       "content=\"width=device-width\"><title>pantryd load: {0}</title><style>{1}</style></head>"
       "<body>\n<h1>{2}: <span class=\"{0}\">{0}</span></h1>\n<p>{3}, PostgreSQL {4}, {5}</p>\n",
-      verdict, kStyle, html_escaped(result.options.workload.name), html_escaped(result.target),
-      html_escaped(result.server_version), html_escaped(result.started_at));
+      verdict, kStyle, html::escaped(result.options.workload.name), html::escaped(result.target),
+      html::escaped(result.server_version), html::escaped(result.started_at));
   out += reasons_list(result);
-  out += fmt::format("<p><b>Next limit.</b> {}</p>\n", html_escaped(result.bottleneck.text));
+  out += fmt::format("<p><b>Next limit.</b> {}</p>\n", html::escaped(result.bottleneck.text));
   out += operations_table(result);
   out += load_charts(result, axis);
   out += waits_chart(result, axis);
-  out += "<h2>In words</h2>\n<pre>" + html_escaped(result.to_text()) + "</pre>\n";
-  out += "<h2>Environment</h2>\n<pre>" + html_escaped(result.environment.to_text()) +
+  out += "<h2>In words</h2>\n<pre>" + html::escaped(result.to_text()) + "</pre>\n";
+  out += "<h2>Environment</h2>\n<pre>" + html::escaped(result.environment.to_text()) +
          "</pre>\n</body></html>\n";
   return out;
 }

@@ -12,7 +12,4 @@ namespace pantryd::loadgen {
 /// Every text is escaped, whatever the server sent.
 [[nodiscard]] std::string load_html(const LoadResult& result);
 
-/// For text between tags and in quoted attributes.
-[[nodiscard]] std::string html_escaped(const std::string& text);
-
 }  // namespace pantryd::loadgen

@@ -2,13 +2,17 @@
 
 #include <algorithm>
 
+#include "html/chart.h"
 #include "loadgen/drive/verdict.h"
-#include "loadgen/report/chart.h"
 #include "loadgen/report/html.h"
 
 namespace pantryd::loadgen {
 namespace {
 
+using html::ChartAxis;
+using html::ChartPoints;
+using html::kPointsMax;
+using html::line_chart;
 using testing::HasSubstr;
 using testing::Not;
 

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-namespace pantryd::loadgen {
+namespace pantryd::html {
 
 struct ChartMark {
   double from_s = 0;
@@ -39,4 +39,4 @@ struct ChartBar {
                                         const std::vector<std::string>& names,
                                         const std::string& title, const std::string& unit);
 
-}  // namespace pantryd::loadgen
+}  // namespace pantryd::html

@@ -1,14 +1,14 @@
-// No state. Coordinates: a viewBox of kWidth by kHeight, the plot inside of the margins.
-#include "loadgen/report/chart.h"
+// Coordinates: a viewBox of kWidth by kHeight, the plot inside of the margins.
+#include "html/chart.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "loadgen/report/html.h"
+#include "html/escape.h"
 
-namespace pantryd::loadgen {
+namespace pantryd::html {
 namespace {
 
 constexpr double kWidth = 900;
@@ -48,7 +48,7 @@ std::string frame(const ChartAxis& axis, double top, const std::string& unit) {
         "<text x=\"{:.0f}\" y=\"{:.1f}\" text-anchor=\"end\">{:g}</text>\n",
         kLeft, kWidth - kRight, y, y, kLeft - 6, y + 4, share * top);
   }
-  out += fmt::format("<text x=\"4\" y=\"{:.0f}\">{}</text>\n", kHeight - 6, html_escaped(unit));
+  out += fmt::format("<text x=\"4\" y=\"{:.0f}\">{}</text>\n", kHeight - 6, escaped(unit));
   const double step = round_up((axis.to_s - axis.from_s) / 8);
   for (double at = std::ceil(axis.from_s / step) * step; at <= axis.to_s; at += step) {
     out += fmt::format("<text x=\"{:.1f}\" y=\"{:.0f}\" text-anchor=\"middle\">{:g} s</text>\n",
@@ -60,7 +60,7 @@ std::string frame(const ChartAxis& axis, double top, const std::string& unit) {
         "<rect class=\"{}\" x=\"{:.1f}\" y=\"{:.0f}\" width=\"{:.1f}\" height=\"{:.0f}\"><title>{}"
         "</title></rect>\n",
         mark.kind, from, kTop, std::max(2.0, x_of(axis, mark.to_s) - from),
-        kHeight - kTop - kBottom, html_escaped(mark.tooltip));
+        kHeight - kTop - kBottom, escaped(mark.tooltip));
   }
   return out;
 }
@@ -69,7 +69,7 @@ std::string drawing(const std::string& title, const std::string& content) {
   return fmt::format(
       "<h2>{0}</h2>\n<svg viewBox=\"0 0 {1:.0f} {2:.0f}\" role=\"img\" aria-label=\"{0}\">\n{3}"
       "</svg>\n",
-      html_escaped(title), kWidth, kHeight, content);
+      escaped(title), kWidth, kHeight, content);
 }
 
 /// So many that each drawn one stands for `stride` of them, by the largest.
@@ -123,7 +123,7 @@ std::string stacked_chart(const ChartAxis& axis, const std::vector<ChartBar>& ba
           "{}: {:g}</title></rect>\n",
           i, x_of(axis, bar.from_s), high,
           std::max(0.5, x_of(axis, bar.to_s) - x_of(axis, bar.from_s)), y_of(below, top) - high,
-          html_escaped(names[i]), bar.parts[i]);
+          escaped(names[i]), bar.parts[i]);
       below += bar.parts[i];
     }
   }
@@ -132,9 +132,9 @@ std::string stacked_chart(const ChartAxis& axis, const std::vector<ChartBar>& ba
     legend += fmt::format(
         "<span><svg class=\"key\" viewBox=\"0 0 9 9\"><rect class=\"c{}\" "
         "width=\"9\" height=\"9\"/></svg> {}</span> ",
-        i, html_escaped(names[i]));
+        i, escaped(names[i]));
   }
   return drawing(title, content) + legend + "</p>\n";
 }
 
-}  // namespace pantryd::loadgen
+}  // namespace pantryd::html
