@@ -17,6 +17,7 @@ namespace embedded {
 [[nodiscard]] std::span<const EmbeddedFile> migrations();  ///< migrations/*.sql
 [[nodiscard]] std::span<const EmbeddedFile> probes();      ///< probes/*.yaml
 [[nodiscard]] std::span<const EmbeddedFile> config();  ///< config/*.yaml, config/workloads/*.yaml
+[[nodiscard]] std::span<const EmbeddedFile> html();    ///< daemon/html/*.css
 
 }  // namespace embedded
 }  // namespace pantryd

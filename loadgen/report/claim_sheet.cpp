@@ -6,23 +6,9 @@
 #include <nlohmann/json.hpp>
 
 #include "html/escape.h"
+#include "html/page.h"
 
 namespace pantryd::loadgen {
-namespace {
-
-constexpr const char* kStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;"
-    "color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}"
-    "td,th{text-align:left;vertical-align:top;padding:.5rem;border-bottom:1px solid #d0d7de}"
-    "pre{margin:.25rem 0 0;white-space:pre-wrap;font-size:13px;color:#57606a}"
-    ".v{font-weight:700}.PASS{color:#116329}.FAIL{color:#a40e26}"
-    ".INCONCLUSIVE,.INVALID{color:#7d4e00}"
-    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}"
-    "td,th{border-color:#30363d}pre{color:#9da7b3}.PASS{color:#3fb950}.FAIL{color:#ff7b72}"
-    ".INCONCLUSIVE,.INVALID{color:#d29922}}";
-
-}  // namespace
-
 Verdict ClaimSheet::overall() const {
   auto out = Verdict::pass;
   for (const auto& each : verdicts) out = worst(out, each.verdict);
@@ -65,25 +51,21 @@ std::string ClaimSheet::to_json() const {
 }
 
 std::string ClaimSheet::to_html() const {
-  std::string rows;
+  html::Table table;
+  table.head = "<th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th>";
   for (const auto& each : verdicts) {
     std::string evidence;
     for (const auto& line : each.evidence) evidence += html::escaped(line) + "\n";
-    const auto verdict = std::string(to_string(each.verdict));
-    rows += fmt::format(
-        "<tr><td><b>{}</b><br>{}</td><td class=\"v {}\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
-        html::escaped(each.claim.id), html::escaped(each.claim.text), verdict, verdict,
+    table.rows += fmt::format(
+        "<tr><td><b>{}</b><br>{}</td><td class=\"v\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
+        html::escaped(each.claim.id), html::escaped(each.claim.text), html::coloured(each.verdict),
         html::escaped(each.measured), evidence);
   }
-  const auto whole = std::string(to_string(overall()));
-  return fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>pantryd: {0}</title><style>{1}</style></head><body>\n"
-      "<h1>Claims: <span class=\"{0}\">{0}</span></h1>\n<p>{2}, {3}, pantryd {4}</p>\n"
-      "<table><thead><tr><th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th></tr>"
-      "</thead><tbody>\n{5}</tbody></table>\n</body></html>\n",
-      whole, kStyle, html::escaped(target), html::escaped(started_at), html::escaped(tool_version),
-      rows);
+  const auto body =
+      fmt::format("<h1>Claims: {}</h1>\n<p>{}, {}, pantryd {}</p>\n{}", html::coloured(overall()),
+                  html::escaped(target), html::escaped(started_at), html::escaped(tool_version),
+                  html::table(table));
+  return html::page(fmt::format("pantryd: {}", to_string(overall())), body);
 }
 
 }  // namespace pantryd::loadgen

@@ -8,6 +8,7 @@
 
 #include "html/chart.h"
 #include "html/escape.h"
+#include "html/page.h"
 #include "loadgen/report/evidence_text.h"
 
 namespace pantryd::loadgen {
@@ -20,46 +21,30 @@ using html::ChartPoints;
 constexpr std::size_t kEventsMax = 7;  // and one for the rest: as many colours as there are
 constexpr std::size_t kBarsMax = 600;
 
-constexpr const char* kStyle =
-    "body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:64rem;padding:0 1rem;"
-    "color:#1b1f24;background:#fff}table{border-collapse:collapse;width:100%}"
-    "td,th{text-align:right;padding:.3rem .5rem;border-bottom:1px solid #d0d7de}"
-    "td:first-child,th:first-child{text-align:left}pre{white-space:pre-wrap;font-size:13px}"
-    "svg{width:100%;height:auto;overflow:visible}svg text{font-size:11px;fill:#57606a}"
-    ".grid{stroke:#d0d7de}.line{fill:none;stroke:#0969da;stroke-width:1.5}"
-    ".warmup{fill:#8b949e;opacity:.15}.checkpoint{fill:#bf8700;opacity:.25}"
-    ".outage{fill:#cf222e;opacity:.25}.legend span{margin-right:1rem;font-size:13px}"
-    ".key{width:10px;height:10px}"
-    ".c0{fill:#0969da}.c1{fill:#bc4c00}.c2{fill:#1a7f37}.c3{fill:#8250df}.c4{fill:#bf3989}"
-    ".c5{fill:#9a6700}.c6{fill:#1b7c83}.c7{fill:#8b949e}"
-    ".PASS{color:#116329}.FAIL{color:#a40e26}.INCONCLUSIVE,.INVALID{color:#7d4e00}"
-    "@media(prefers-color-scheme:dark){body{color:#e6edf3;background:#0d1117}"
-    "td,th{border-color:#30363d}.grid{stroke:#30363d}svg text{fill:#9da7b3}"
-    ".PASS{color:#3fb950}.FAIL{color:#ff7b72}.INCONCLUSIVE,.INVALID{color:#d29922}}";
-
 std::string ms(const Histogram& histogram, double quantile) {
   if (histogram.count() == 0) return "-";
   return fmt::format("{:.2f}", static_cast<double>(histogram.quantile_us(quantile)) / 1000);
 }
 
 std::string operations_table(const LoadResult& result) {
-  std::string out =
-      "<h2>Operations</h2>\n<table><thead><tr><th>response, ms</th><th>done</th><th>failed</th>"
-      "<th>p50</th><th>p95</th><th>p99</th><th>p99.9</th><th>max</th><th>service p99</th>"
-      "<th>SLO p99</th><th>verdict</th></tr></thead><tbody>\n";
+  html::Table table{"numbers",
+                    "<th>response, ms</th><th>done</th><th>failed</th><th>p50</th><th>p95</th>"
+                    "<th>p99</th><th>p99.9</th><th>max</th><th>service p99</th><th>SLO p99</th>"
+                    "<th>verdict</th>",
+                    {}};
   for (const auto& each : result.operations) {
     const auto& totals = each.totals;
     const auto slo =
         each.slo_p99 ? fmt::format("{:g}", static_cast<double>(each.slo_p99->count()) / 1000) : "-";
-    out += fmt::format(
+    table.rows += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
-        "<td>{}</td><td>{}</td><td>{}</td><td class=\"{}\">{}</td></tr>\n",
+        "<td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
         html::escaped(each.name), totals.completed, totals.errors + totals.not_started,
         ms(totals.response, 0.5), ms(totals.response, 0.95), ms(totals.response, 0.99),
         ms(totals.response, 0.999), ms(totals.response, 1), ms(totals.service, 0.99), slo,
-        to_string(each.verdict), to_string(each.verdict));
+        html::coloured(each.verdict));
   }
-  return out + "</tbody></table>\n";
+  return "<h2>Operations</h2>\n" + html::table(table);
 }
 
 ChartAxis axis_of(const LoadResult& result) {
@@ -146,23 +131,20 @@ std::string reasons_list(const LoadResult& result) {
 }  // namespace
 
 std::string load_html(const LoadResult& result) {
-  const auto verdict = std::string(to_string(result.verdict));
   const auto axis = axis_of(result);
-  std::string out = fmt::format(
-      "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" "
-      "content=\"width=device-width\"><title>pantryd load: {0}</title><style>{1}</style></head>"
-      "<body>\n<h1>{2}: <span class=\"{0}\">{0}</span></h1>\n<p>{3}, PostgreSQL {4}, {5}</p>\n",
-      verdict, kStyle, html::escaped(result.options.workload.name), html::escaped(result.target),
-      html::escaped(result.server_version), html::escaped(result.started_at));
+  std::string out =
+      fmt::format("<h1>{}: {}</h1>\n<p>{}, PostgreSQL {}, {}</p>\n",
+                  html::escaped(result.options.workload.name), html::coloured(result.verdict),
+                  html::escaped(result.target), html::escaped(result.server_version),
+                  html::escaped(result.started_at));
   out += reasons_list(result);
   out += fmt::format("<p><b>Next limit.</b> {}</p>\n", html::escaped(result.bottleneck.text));
   out += operations_table(result);
   out += load_charts(result, axis);
   out += waits_chart(result, axis);
   out += "<h2>In words</h2>\n<pre>" + html::escaped(result.to_text()) + "</pre>\n";
-  out += "<h2>Environment</h2>\n<pre>" + html::escaped(result.environment.to_text()) +
-         "</pre>\n</body></html>\n";
-  return out;
+  out += "<h2>Environment</h2>\n<pre>" + html::escaped(result.environment.to_text()) + "</pre>\n";
+  return html::page(fmt::format("pantryd load: {}", to_string(result.verdict)), out);
 }
 
 }  // namespace pantryd::loadgen
