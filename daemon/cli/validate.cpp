@@ -12,10 +12,10 @@
 #include "base/verdict.h"
 #include "cli/look.h"
 #include "cli/subcommands.h"
-#include "loadgen/capacity/claims.h"
 #include "loadgen/dataset/seed.h"
-#include "loadgen/report/claim_sheet.h"
 #include "migrate/runner.h"
+#include "validate/claim.h"
+#include "validate/report.h"
 
 namespace pantryd::cli {
 namespace {

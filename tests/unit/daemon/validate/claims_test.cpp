@@ -1,9 +1,9 @@
-#include "loadgen/capacity/claims.h"
+#include "validate/claim.h"
 
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "loadgen/report/claim_sheet.h"
+#include "validate/report.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/capacity/claims.h"
+#include "validate/claim.h"
 
 namespace pantryd::loadgen {
 

@@ -1,5 +1,3 @@
-#include "loadgen/capacity/claims.h"
-
 #include <fmt/format.h>
 
 #include <set>
@@ -9,6 +7,7 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "base/yaml.h"
+#include "validate/claim.h"
 
 namespace pantryd::loadgen {
 namespace {

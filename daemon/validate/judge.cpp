@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/units.h"
-#include "loadgen/capacity/claims.h"
+#include "validate/claim.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -1,4 +1,4 @@
-#include "loadgen/report/claim_sheet.h"
+#include "validate/report.h"
 
 #include <fmt/format.h>
 
