@@ -1,184 +1,82 @@
-// The claim sheet, end to end: a paced load, a peak load, one look at every server, the verdicts.
+// The options of `validate`, and what it prints; the stages are daemon/validate.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "base/units.h"
 #include "base/verdict.h"
 #include "cli/look.h"
 #include "cli/subcommands.h"
-#include "loadgen/dataset/seed.h"
-#include "migrate/runner.h"
-#include "validate/claim.h"
 #include "validate/report.h"
+#include "validate/server.h"
+#include "validate/sheet.h"
+#include "validate/stages.h"
 
 namespace pantryd::cli {
 namespace {
 
-using loadgen::Check;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
-
-constexpr auto kPeakMin = seconds(20);
-constexpr auto kPacedMin = seconds(5);
-constexpr auto kWarmup = seconds(3);
-constexpr double kShareMin = 0.02;  // of the paced operations, for each kind
-constexpr std::int64_t kClaimedProducts = 1'000'000;
-constexpr std::int64_t kClaimedSales = 10'000'000;
-constexpr std::int64_t kLastVersionAsBuilt = 6;  // the application's own six
-
-struct Budget {
-  milliseconds paced;
-  milliseconds peak;
-};
-
-/// A third for the paced load, the rest for the peak, which is never shorter than 20 s.
-Budget split(milliseconds total) {
-  const auto paced = std::max<milliseconds>(kPacedMin, total / 3);
-  return {paced, std::max<milliseconds>(kPeakMin, total - paced)};
-}
-
-const loadgen::Claim* find_claim(const std::vector<loadgen::Claim>& claims, Check check) {
-  const auto found = std::find_if(claims.begin(), claims.end(),
-                                  [&](const auto& claim) { return claim.check == check; });
-  return found == claims.end() ? nullptr : &*found;
-}
-
 /// The target to load: the first that is not a standby.
-const TargetSettings& primary_target(
-    const Settings& settings,
-    const std::vector<std::shared_ptr<const probes::TargetSnapshot>>& snapshots) {
-  std::string reason = "no target is a primary";
-  for (const auto& target : settings.targets) {
-    for (const auto& snapshot : snapshots) {
-      if (snapshot->target != target.name) continue;
-      if (snapshot->up && !snapshot->is_standby) return target;
-      if (!snapshot->up) reason = snapshot->down_reason;
-    }
-  }
-  throw Error(ExitCode::unreachable, reason,
-              "validate needs a primary that answers among the targets.");
+const TargetSettings& primary_target(const Settings& settings, const StopFlag* stop) {
+  std::vector<std::string> names;
+  for (const auto& target : settings.targets) names.push_back(target.name);
+  const auto name = validate::primary_among(names, look_once(settings, stop));
+  return *std::find_if(settings.targets.begin(), settings.targets.end(),
+                       [&](const auto& target) { return target.name == name; });
 }
 
-loadgen::ServerEvidence evidence_of(const probes::TargetSnapshot& snapshot) {
-  loadgen::ServerEvidence out;
-  out.name = snapshot.target;
-  out.up = snapshot.up;
-  out.standby = snapshot.is_standby;
-  out.problem = snapshot.down_reason;
-  for (const auto& probe : snapshot.probes) {
-    if (probe->outcome != probes::Outcome::ok || !probe->samples) continue;
-    for (const auto& sample : *probe->samples) {
-      loadgen::ServerMetric metric{sample.metric->name, {}, sample.value};
-      for (const auto& [name, value] : sample.labels) metric.labels[name] = value;
-      out.metrics.push_back(std::move(metric));
+/// The schema that was asked for; empty: any.
+std::string schema_option(const po::variables_map& values) {
+  if (values.count("schema") == 0) return {};
+  auto schema = values["schema"].as<std::string>();
+  if (schema == "current" || schema == "as-built") return schema;
+  throw Error(ExitCode::usage, fmt::format("--schema {} is unknown", schema),
+              "It is as-built or current.");
+}
+
+/// None: the rows that are there.
+std::optional<double> scale_option(const po::variables_map& values) {
+  if (values.count("scale") == 0) return std::nullopt;
+  const double scale = values["scale"].as<double>();
+  if (scale > 0 && scale <= 100) return scale;
+  throw Error(ExitCode::usage, "--scale is a share above 0 and up to 100");
+}
+
+validate::Hands real_hands(const Context& context, const Settings& settings,
+                           const pg::Conninfo& where) {
+  validate::Hands out;
+  out.drive = [&context, where](const auto& options) {
+    return loadgen::run_load(where, options, {}, context.stop);
+  };
+  out.look = [&settings] {
+    std::vector<validate::ServerEvidence> servers;
+    // Without the stop flag: a person who ends the loads still gets the other verdicts.
+    for (const auto& snapshot : look_once(settings, nullptr)) {
+      servers.push_back(validate::evidence_of(*snapshot));
     }
+    return servers;
+  };
+  out.ask = [where](const std::string& query) { return validate::ask(where, query); };
+  if (!context.json) {
+    out.announce = [](const std::string& line) {
+      fmt::print("{}\n", line);
+      std::fflush(stdout);
+    };
   }
   return out;
 }
 
-void require_schema(const pg::Conninfo& where, const std::string& schema, const StopFlag* stop) {
-  auto connection =
-      pg::Connection::connect(where, Deadline::in(seconds(10)), {"pantryd validate", {}, stop});
-  const auto rows =
-      migrate::status(connection, migrate::embedded_migrations(), Deadline::in(seconds(30)));
-  for (const auto& row : rows) {
-    const bool wanted = schema == "current" || row.version <= kLastVersionAsBuilt;
-    const bool applied = row.state == migrate::MigrationState::applied;
-    if (wanted == applied) continue;
-    throw Error(ExitCode::pending,
-                fmt::format("the schema is not {}: {} is {}", schema, row.name,
-                            migrate::to_string(row.state)),
-                wanted ? "Run pantryd migrate up." : "Validate it with --schema current.");
-  }
-}
-
-void seed_to_scale(const pg::Conninfo& where, double scale, const StopFlag* stop) {
-  loadgen::SeedOptions options;
-  options.shape.products = static_cast<std::int64_t>(scale * static_cast<double>(kClaimedProducts));
-  options.shape.sales = static_cast<std::int64_t>(scale * static_cast<double>(kClaimedSales));
-  const auto report = loadgen::seed(where, options, {}, stop);
-  fmt::print("{}", report.to_text());
-}
-
-/// The workload without what is switched off: an operation of weight 0 never runs.
-loadgen::Workload switched_on(loadgen::Workload workload) {
-  auto& operations = workload.operations;
-  operations.erase(std::remove_if(operations.begin(), operations.end(),
-                                  [](const auto& each) { return !(each.weight > 0); }),
-                   operations.end());
-  return workload;
-}
-
-class LoadStages {
- public:
-  LoadStages(const Context& context, pg::Conninfo where, Budget budget, loadgen::Workload workload)
-      : context_(context),
-        where_(std::move(where)),
-        budget_(budget),
-        workload_(switched_on(std::move(workload))) {}
-
-  /// A closed loop of a few users, so that a slow operation queues behind nothing but itself; and
-  /// a rare operation comes up often enough to be seen.
-  loadgen::LoadResult paced(const loadgen::Claim& latency) const {
-    auto options = common(std::nullopt, budget_.paced);
-    options.users = static_cast<std::int64_t>(latency.users);
-    options.connections = options.users;
-    double total = 0;
-    for (const auto& operation : options.workload.operations) total += operation.weight;
-    for (auto& operation : options.workload.operations) {
-      operation.weight = std::max(operation.weight, total * kShareMin);
-    }
-    announce("what each operation costs", options);
-    return loadgen::run_load(where_, options, {}, context_.stop);
-  }
-
-  loadgen::LoadResult peak(const loadgen::Claim* throughput, const loadgen::Claim* users) const {
-    auto options = common(throughput != nullptr ? throughput->offered : 100, budget_.peak);
-    options.users = users != nullptr ? static_cast<std::int64_t>(users->at_least) : 100;
-    options.connections = std::min<std::int64_t>(options.users, 1000);
-    announce("the claimed load", options);
-    return loadgen::run_load(where_, options, {}, context_.stop);
-  }
-
- private:
-  [[nodiscard]] loadgen::LoadOptions common(std::optional<double> rate,
-                                            milliseconds duration) const {
-    loadgen::LoadOptions options;
-    options.workload = workload_;
-    options.rate_per_s = rate;
-    options.duration = duration;
-    options.warmup = kWarmup;
-    return options;
-  }
-
-  void announce(const char* what, const loadgen::LoadOptions& options) const {
-    if (context_.json) return;
-    const auto rate = options.rate_per_s ? fmt::format("{:.0f}/s, ", *options.rate_per_s) : "";
-    fmt::print("load: {}: {}{} users over {} connections, {}\n", what, rate, options.users,
-               options.connections, format_duration(options.duration));
-    std::fflush(stdout);
-  }
-
-  const Context& context_;
-  pg::Conninfo where_;
-  Budget budget_;
-  loadgen::Workload workload_;
-};
-
-void write_report(const std::filesystem::path& folder, const loadgen::ClaimSheet& sheet,
-                  const loadgen::Evidence& evidence) {
+void write_report(const std::filesystem::path& folder, const validate::Report& report,
+                  const validate::Evidence& evidence) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  write_file_atomically(folder / "claims.json", sheet.to_json());
-  if (evidence.paced) write_file_atomically(folder / "load-paced.json", evidence.paced->to_json());
-  if (evidence.peak) write_file_atomically(folder / "load-peak.json", evidence.peak->to_json());
-  write_file_atomically(folder / "report.html", sheet.to_html());
+  write_file_atomically(folder / "claims.json", report.to_json());
+  for (const auto& run : evidence.loads) {
+    if (run.result) write_file_atomically(folder / run.file, run.result->to_json());
+  }
+  write_file_atomically(folder / "report.html", report.to_html());
 }
 
 }  // namespace
@@ -197,53 +95,34 @@ int run_validate(const Context& context, const Arguments& arguments) {
   const auto values = parse("validate [--claims FILE] [--scale S] [--budget T] [--out DIR]",
                             options, {}, arguments);
   if (!values) return 0;
-  const auto claims = loadgen::load_claims((*values)["claims"].as<std::string>());
-  const auto budget = split(duration_option(*values, "budget"));
+  const auto claims = validate::load_claims((*values)["claims"].as<std::string>());
+  validate::StageOptions stages;
+  stages.budget = duration_option(*values, "budget");
+  const auto schema = schema_option(*values);
+  if (schema == "current") stages.workload = "grocery-improved";
+  if (values->count("workload") > 0) stages.workload = (*values)["workload"].as<std::string>();
+  (void)loadgen::load_workload(stages.workload);  // a mistake in it is found before any load
+  const auto scale = scale_option(*values);
   const auto settings = load_settings(context);
 
-  loadgen::ClaimSheet sheet;
-  sheet.tool_version = PANTRYD_VERSION;
-  sheet.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
-  const auto primary = primary_target(settings, look_once(settings, context.stop));
-  const auto where = primary.login();
-  sheet.target = where.display();
-  std::string workload = "grocery";
-  if (values->count("schema") > 0) {
-    const auto schema = (*values)["schema"].as<std::string>();
-    if (schema == "current") workload = "grocery-improved";
-    if (schema != "as-built" && schema != "current") {
-      throw Error(ExitCode::usage, fmt::format("--schema {} is unknown", schema),
-                  "It is as-built or current.");
-    }
-    require_schema(where, schema, context.stop);
-  }
-  if (values->count("scale") > 0) {
-    const double scale = (*values)["scale"].as<double>();
-    if (!(scale > 0 && scale <= 100)) {
-      throw Error(ExitCode::usage, "--scale is a share above 0 and up to 100");
-    }
-    seed_to_scale(where, scale, context.stop);
+  validate::Report report;
+  report.tool_version = PANTRYD_VERSION;
+  report.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
+  const auto where = primary_target(settings, context.stop).login();
+  report.target = where.display();
+  if (!schema.empty()) validate::require_schema(where, schema, context.stop);
+  if (scale) {
+    const auto seeded = validate::seed_to_scale(where, *scale, context.stop);
+    if (!context.json) fmt::print("{}", seeded);
   }
 
-  if (values->count("workload") > 0) workload = (*values)["workload"].as<std::string>();
-  const LoadStages stages(context, where, budget, loadgen::load_workload(workload));
-  const auto* throughput = find_claim(claims, Check::throughput);
-  const auto* users = find_claim(claims, Check::users);
-  loadgen::Evidence evidence;
-  if (const auto* latency = find_claim(claims, Check::latency)) {
-    evidence.paced = stages.paced(*latency);
-  }
-  if ((throughput != nullptr || users != nullptr) && !context.stop->requested()) {
-    evidence.peak = stages.peak(throughput, users);
-  }
-  for (const auto& snapshot : look_once(settings, nullptr)) {
-    evidence.servers.push_back(evidence_of(*snapshot));
-  }
-  sheet.verdicts = loadgen::judge_claims(claims, evidence);
-  fmt::print("{}", context.json ? sheet.to_json() : "\n" + sheet.to_text());
+  const auto evidence =
+      validate::gather(claims, stages, real_hands(context, settings, where), context.stop);
+  report.verdicts = validate::judge_claims(claims, evidence);
+  fmt::print("{}", context.json ? report.to_json() : "\n" + report.to_text());
   const auto out = (*values)["out"].as<std::string>();
-  if (!out.empty()) write_report(out, sheet, evidence);
-  return static_cast<int>(exit_code_of(sheet.overall()));
+  if (!out.empty()) write_report(out, report, evidence);
+  return static_cast<int>(exit_code_of(report.overall()));
 }
 
 }  // namespace pantryd::cli

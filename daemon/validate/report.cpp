@@ -1,3 +1,4 @@
+// Renders verdicts. Invariant: every text that came from outside goes through html::escaped().
 #include "validate/report.h"
 
 #include <fmt/format.h>
@@ -8,14 +9,34 @@
 #include "html/escape.h"
 #include "html/page.h"
 
-namespace pantryd::loadgen {
-Verdict ClaimSheet::overall() const {
+namespace pantryd::validate {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string with_reason(const Judgement& judgement) {
+  if (!judgement.reason) return std::string(to_string(judgement.verdict));
+  return fmt::format("{} ({})", to_string(judgement.verdict), to_string(*judgement.reason));
+}
+
+Json claim_json(const ClaimVerdict& each) {
+  return {{"id", each.claim.id},
+          {"text", each.claim.text},
+          {"verdict", to_string(each.verdict)},
+          {"reason", each.reason ? Json(to_string(*each.reason)) : Json()},
+          {"measured", each.measured},
+          {"evidence", each.evidence}};
+}
+
+}  // namespace
+
+Verdict Report::overall() const {
   auto out = Verdict::pass;
   for (const auto& each : verdicts) out = worst(out, each.verdict);
   return out;
 }
 
-std::string ClaimSheet::to_text() const {
+std::string Report::to_text() const {
   std::size_t width = 8;
   for (const auto& each : verdicts) width = std::max(width, each.measured.size());
   std::string out =
@@ -25,40 +46,36 @@ std::string ClaimSheet::to_text() const {
                        each.measured, width, each.claim.text);
   }
   for (const auto& each : verdicts) {
-    out += fmt::format("\n{} {}\n", each.claim.id, to_string(each.verdict));
+    out += fmt::format("\n{} {}\n", each.claim.id, with_reason(each));
     for (const auto& line : each.evidence) out += "  " + line + "\n";
   }
   return out;
 }
 
-std::string ClaimSheet::to_json() const {
-  nlohmann::json list = nlohmann::json::array();
-  for (const auto& each : verdicts) {
-    list.push_back({{"id", each.claim.id},
-                    {"text", each.claim.text},
-                    {"verdict", to_string(each.verdict)},
-                    {"measured", each.measured},
-                    {"evidence", each.evidence}});
-  }
-  const nlohmann::json json{{"format", "pantryd.validate"},
-                            {"version", 1},
-                            {"pantryd", tool_version},
-                            {"target", target},
-                            {"started_at", started_at},
-                            {"verdict", to_string(overall())},
-                            {"claims", list}};
-  return json.dump(2) + "\n";
+std::string Report::to_json() const {
+  Json list = Json::array();
+  for (const auto& each : verdicts) list.push_back(claim_json(each));
+  const Json json{{"format", "pantryd.validate"},
+                  {"version", 1},
+                  {"pantryd", tool_version},
+                  {"target", target},
+                  {"started_at", started_at},
+                  {"verdict", to_string(overall())},
+                  {"claims", list}};
+  // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string ClaimSheet::to_html() const {
+std::string Report::to_html() const {
   html::Table table;
   table.head = "<th>Claim</th><th>Verdict</th><th>Measured, and the evidence</th>";
   for (const auto& each : verdicts) {
     std::string evidence;
     for (const auto& line : each.evidence) evidence += html::escaped(line) + "\n";
     table.rows += fmt::format(
-        "<tr><td><b>{}</b><br>{}</td><td class=\"v\">{}</td><td>{}<pre>{}</pre></td></tr>\n",
+        "<tr><td><b>{}</b><br>{}</td><td class=\"v\">{}{}</td><td>{}<pre>{}</pre></td></tr>\n",
         html::escaped(each.claim.id), html::escaped(each.claim.text), html::coloured(each.verdict),
+        each.reason ? fmt::format("<br>{}", to_string(*each.reason)) : "",
         html::escaped(each.measured), evidence);
   }
   const auto body =
@@ -68,4 +85,4 @@ std::string ClaimSheet::to_html() const {
   return html::page(fmt::format("pantryd: {}", to_string(overall())), body);
 }
 
-}  // namespace pantryd::loadgen
+}  // namespace pantryd::validate

@@ -6,9 +6,9 @@
 
 #include "validate/claim.h"
 
-namespace pantryd::loadgen {
+namespace pantryd::validate {
 
-struct ClaimSheet {
+struct Report {
   std::string target;      ///< safe to print
   std::string started_at;  ///< ISO 8601, UTC
   std::string tool_version;
@@ -21,4 +21,4 @@ struct ClaimSheet {
   [[nodiscard]] std::string to_html() const;
 };
 
-}  // namespace pantryd::loadgen
+}  // namespace pantryd::validate

@@ -1,39 +1,30 @@
+// Reads sheets and asks each claim's check. Invariant: PASS and FAIL have no reason, INCONCLUSIVE
+// and INVALID have one.
+#include "validate/sheet.h"
+
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
+#include "base/assert.h"
 #include "base/embedded.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "base/units.h"
 #include "base/yaml.h"
-#include "validate/claim.h"
+#include "validate/check.h"
 
-namespace pantryd::loadgen {
+namespace pantryd::validate {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 1U << 20U;
 
-Check check_of(const YamlValue& value) {
-  static const std::map<std::string, Check> names{
-      {"throughput", Check::throughput},   {"users", Check::users},
-      {"latency", Check::latency},         {"backups", Check::backups},
-      {"replication", Check::replication}, {"archive", Check::archive},
-      {"durability", Check::durability}};
-  return names.at(value.as_choice(
-      {"throughput", "users", "latency", "backups", "replication", "archive", "durability"}));
-}
-
-double positive(const YamlValue& value) {
-  const double number = value.as_number();
-  if (!(number > 0) || number > 1e9) throw value.error("a number above zero is wanted here");
-  return number;
-}
-
-std::int64_t size_of(const YamlValue& value) {
-  const auto bytes = parse_size_bytes(value.as_text());
-  if (!bytes) throw value.error("a size is wanted here", "Such as 64MB.");
-  return *bytes;
+const Check* check_of(const YamlValue& value) {
+  const auto name = value.as_text();
+  if (const auto* found = find_check(name)) return found;
+  std::string all;
+  for (const auto* each : checks()) all += fmt::format("{}{}", all.empty() ? "" : ", ", each->name);
+  throw value.error(fmt::format("\"{}\" is not one of: {}", name, all));
 }
 
 Claim parse_claim(const YamlValue& item) {
@@ -42,35 +33,16 @@ Claim parse_claim(const YamlValue& item) {
   out.id = map.require("id").as_text();
   out.text = map.require("text").as_text();
   out.check = check_of(map.require("check"));
-  switch (out.check) {
-    case Check::throughput:
-      out.at_least = positive(map.require("at_least"));
-      out.offered = positive(map.require("offered"));
-      if (out.offered < out.at_least) {
-        throw item.error("offered is below at_least: the claim could not come out true");
-      }
-      break;
-    case Check::users:
-      out.at_least = positive(map.require("at_least"));
-      break;
-    case Check::latency:
-      out.limit = map.require("limit").as_duration();
-      if (const auto users = map.find("users")) {
-        out.users = static_cast<double>(users->as_integer(1, 1000));
-      }
-      break;
-    case Check::replication:
-      if (const auto value = map.find("lag_limit")) out.lag_limit_bytes = size_of(*value);
-      break;
-    case Check::archive:
-      if (const auto value = map.find("wait_limit")) out.wait_limit = value->as_duration();
-      break;
-    case Check::backups:
-    case Check::durability:
-      break;
-  }
+  out.keys = out.check->parse(map);
   map.done();
   return out;
+}
+
+template <typename Item>
+void add_new(std::vector<Item>& all, const std::vector<Item>& more) {
+  for (const auto& each : more) {
+    if (std::find(all.begin(), all.end(), each) == all.end()) all.push_back(each);
+  }
 }
 
 }  // namespace
@@ -100,4 +72,26 @@ std::vector<Claim> load_claims(const std::string& path) {
   throw Error(ExitCode::failed, "this binary holds no claims");
 }
 
-}  // namespace pantryd::loadgen
+Needs needs_of(const std::vector<Claim>& claims) {
+  Needs out;
+  for (const auto& claim : claims) {
+    const auto needs = claim.check->needs(claim.keys);
+    add_new(out.loads, needs.loads);
+    add_new(out.queries, needs.queries);
+  }
+  return out;
+}
+
+std::vector<ClaimVerdict> judge_claims(const std::vector<Claim>& claims, const Evidence& evidence) {
+  std::vector<ClaimVerdict> out;
+  for (const auto& claim : claims) {
+    ClaimVerdict verdict{claim.check->judge(claim.keys, evidence), claim};
+    const bool decided = verdict.verdict == Verdict::pass || verdict.verdict == Verdict::fail;
+    PANTRYD_ASSERT(decided != verdict.reason.has_value());
+    if (verdict.measured.empty()) verdict.measured = "not measured";
+    out.push_back(std::move(verdict));
+  }
+  return out;
+}
+
+}  // namespace pantryd::validate

@@ -1,13 +1,20 @@
-#include "validate/claim.h"
-
 #include <gmock/gmock.h>
 
-#include "base/error.h"
-#include "validate/report.h"
+#include <nlohmann/json.hpp>
+#include <set>
 
-namespace pantryd::loadgen {
+#include "base/error.h"
+#include "tests/support/metric_catalogue.h"
+#include "validate/check.h"
+#include "validate/metric_names.h"
+#include "validate/report.h"
+#include "validate/sheet.h"
+
+namespace pantryd::validate {
 namespace {
 
+using loadgen::LoadResult;
+using loadgen::OperationResult;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -21,6 +28,14 @@ Claim claim(const std::string& id) {
 
 ClaimVerdict judge_one(const std::string& id, const Evidence& evidence) {
   return judge_claims({claim(id)}, evidence).front();
+}
+
+/// The load that this claim wants has this result.
+Evidence evidence_for(const std::string& id, LoadResult result) {
+  const auto wanted = claim(id);
+  Evidence out;
+  out.loads.push_back({wanted.check->needs(wanted.keys).loads.at(0), std::move(result), {}, {}});
+  return out;
 }
 
 LoadResult load_with(std::int64_t completed, std::int64_t errors, std::int64_t response_us) {
@@ -62,45 +77,43 @@ TEST(ClaimsTest, NoEvidenceIsNeverAPass) {
 }
 
 TEST(ClaimsTest, ThroughputIsWhatWasDoneNotWhatWasOffered) {
-  Evidence evidence;
-  evidence.peak = load_with(1100, 0, 1000);
-  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::pass);
-  evidence.peak = load_with(999, 0, 1000);
-  const auto missed = judge_one("tps-1000", evidence);
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load_with(1100, 0, 1000))).verdict,
+            Verdict::pass);
+  const auto missed = judge_one("tps-1000", evidence_for("tps-1000", load_with(999, 0, 1000)));
   EXPECT_EQ(missed.verdict, Verdict::fail);
   EXPECT_EQ(missed.measured, "999 TPS");
 }
 
 TEST(ClaimsTest, ErrorsSpoilBothThroughputAndUsers) {
-  Evidence evidence;
-  evidence.peak = load_with(1100, 50, 1000);
+  const auto evidence = evidence_for("tps-1000", load_with(1100, 50, 1000));
   EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::fail);
   EXPECT_EQ(judge_one("users-100", evidence).verdict, Verdict::fail);
 }
 
 TEST(ClaimsTest, AClientThatWasTheLimitMakesItInvalidNotFailed) {
-  Evidence evidence;
-  evidence.peak = load_with(500, 0, 1000);
-  evidence.peak->verdict = Verdict::invalid;
-  evidence.peak->reasons = {"the client was late"};
-  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::invalid);
+  auto load = load_with(500, 0, 1000);
+  load.verdict = Verdict::invalid;
+  load.reasons = {"the client was late"};
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::invalid);
 }
 
 TEST(ClaimsTest, OneSlowOperationFailsSubSecondAndIsNamed) {
-  Evidence evidence;
-  evidence.paced = load_with(200, 0, 500'000);
-  EXPECT_EQ(judge_one("query-subsecond", evidence).verdict, Verdict::pass);
-  evidence.paced = load_with(200, 0, 1'200'000);
-  const auto slow = judge_one("query-subsecond", evidence);
+  const auto judged = [](std::int64_t response_us) {
+    return judge_one("query-subsecond",
+                     evidence_for("query-subsecond", load_with(200, 0, response_us)));
+  };
+  EXPECT_EQ(judged(500'000).verdict, Verdict::pass);
+  const auto slow = judged(1'200'000);
   EXPECT_EQ(slow.verdict, Verdict::fail);
   EXPECT_THAT(slow.measured, HasSubstr("lookup"));
 }
 
 TEST(ClaimsTest, AnOperationThatNeverRanLeavesItInconclusive) {
-  Evidence evidence;
-  evidence.paced = load_with(200, 0, 500);
-  evidence.paced->operations.push_back({.name = "never"});
-  EXPECT_EQ(judge_one("query-subsecond", evidence).verdict, Verdict::inconclusive);
+  auto load = load_with(200, 0, 500);
+  load.operations.push_back({.name = "never"});
+  const auto judged = judge_one("query-subsecond", evidence_for("query-subsecond", load));
+  EXPECT_EQ(judged.verdict, Verdict::inconclusive);
+  EXPECT_EQ(judged.reason, Reason::samples);
 }
 
 ServerMetric backup(const std::string& metric, const std::string& kind, double value) {
@@ -218,8 +231,35 @@ TEST(ClaimsTest, MistakesInASheetArePointedAt) {
               HasSubstr("could not come out true"));
 }
 
+TEST(ClaimsTest, EveryMetricThatAClaimIsJudgedByIsOneOfAProbe) {
+  const auto known = testing_support::metric_catalogue();
+  for (const char* name : metric_names::kAll) EXPECT_EQ(known.count(name), 1U) << name;
+}
+
+TEST(ClaimsTest, EveryCheckHasANameOfItsOwn) {
+  std::set<std::string_view> names;
+  for (const auto* check : checks()) {
+    EXPECT_TRUE(names.insert(check->name).second) << check->name;
+    EXPECT_EQ(find_check(check->name), check);
+  }
+  EXPECT_EQ(find_check("magic"), nullptr);
+}
+
+TEST(ClaimSheetTest, TheJsonNamesVerdictAndReason) {
+  Report sheet;
+  sheet.verdicts.resize(2);
+  sheet.verdicts[0].pass();
+  sheet.verdicts[1].inconclusive(Reason::unreadable);
+  const auto json = nlohmann::json::parse(sheet.to_json());
+  EXPECT_EQ(json["format"], "pantryd.validate");
+  EXPECT_EQ(json["verdict"], "INCONCLUSIVE");
+  EXPECT_TRUE(json["claims"][0]["reason"].is_null());
+  EXPECT_EQ(json["claims"][1]["verdict"], "INCONCLUSIVE");
+  EXPECT_EQ(json["claims"][1]["reason"], "unreadable");
+}
+
 TEST(ClaimSheetTest, TheWorstVerdictIsTheWhole) {
-  ClaimSheet sheet;
+  Report sheet;
   sheet.verdicts.resize(2);
   sheet.verdicts[0].verdict = Verdict::pass;
   sheet.verdicts[1].verdict = Verdict::pass;
@@ -231,7 +271,7 @@ TEST(ClaimSheetTest, TheWorstVerdictIsTheWhole) {
 }
 
 TEST(ClaimSheetTest, TheHtmlIsOneFileAndEscapesWhatItShows) {
-  ClaimSheet sheet;
+  Report sheet;
   sheet.verdicts.resize(1);
   sheet.verdicts[0].measured = "<script>alert(1)</script>";
   const auto html = sheet.to_html();
@@ -241,4 +281,4 @@ TEST(ClaimSheetTest, TheHtmlIsOneFileAndEscapesWhatItShows) {
 }
 
 }  // namespace
-}  // namespace pantryd::loadgen
+}  // namespace pantryd::validate

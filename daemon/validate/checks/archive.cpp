@@ -1,0 +1,88 @@
+// WAL archiving is on and keeps up, and a base backup exists to start a recovery from.
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "validate/check.h"
+#include "validate/metric_names.h"
+
+namespace pantryd::validate {
+namespace {
+
+namespace names = metric_names;
+
+struct Keys {
+  std::chrono::milliseconds wait_limit{120'000};  ///< of the oldest finished segment
+};
+
+Keys parse(YamlMap& map) {
+  Keys out;
+  if (const auto value = map.find("wait_limit")) out.wait_limit = value->as_duration();
+  return out;
+}
+
+Needs needs(const Keys&) {
+  return {};
+}
+
+enum class Base { good, none, not_configured };
+
+Base base_backup(const ServerEvidence& primary, Judgement& out) {
+  bool good = false;
+  bool seen = false;
+  for (const auto& metric : primary.metrics) {
+    if (metric.name != names::kBackupCount || metric.label("kind") != "base") continue;
+    seen = true;
+    good = good || metric.value > 0;
+  }
+  out.evidence.emplace_back(good   ? "a complete base backup is there to start from"
+                            : seen ? "there is no complete base backup to start from"
+                                   : "no folder of base backups is configured");
+  if (good) return Base::good;
+  return seen ? Base::none : Base::not_configured;
+}
+
+Judgement judge(const Keys& keys, const Evidence& evidence) {
+  Judgement out;
+  const auto* primary = evidence.primary();
+  const auto enabled = primary != nullptr ? primary->value(names::kArchiveEnabled) : std::nullopt;
+  if (!enabled) {
+    out.inconclusive(Reason::unreadable);
+    out.evidence.emplace_back("could not ask a primary about its archive");
+    return out;
+  }
+  const auto ready = primary->value(names::kArchiveReadySegments);
+  const auto waits = primary->value(names::kArchiveOldestReady);
+  const auto failing = primary->value(names::kArchiveFailing);
+  const auto ever = primary->value(names::kArchiveLastArchived);
+  if (!ready || !waits || !failing) {
+    out.inconclusive(Reason::unreadable);
+    out.evidence.emplace_back("the archiver's numbers are not readable for this role");
+    return out;
+  }
+  out.measured = fmt::format("{:.0f} segments wait, longest {:.0f} s", *ready, *waits);
+  out.evidence.push_back(fmt::format(
+      "archiving is {}, the last attempt {}, {} was archived so far", *enabled != 0 ? "on" : "off",
+      *failing != 0 ? "failed" : "succeeded", ever ? "something" : "nothing"));
+  const auto base = base_backup(*primary, out);
+  out.evidence.emplace_back("a recovery was NOT TESTED");
+  const double limit_s = std::chrono::duration<double>(keys.wait_limit).count();
+  const bool works = *enabled != 0 && *failing == 0 && ever && *waits <= limit_s;
+  if (!works || base == Base::none) {
+    out.fail();
+  } else if (base == Base::good) {
+    out.pass();
+  } else {
+    out.inconclusive(Reason::not_tested);
+  }
+  return out;
+}
+
+}  // namespace
+
+const Check* archive_check() {
+  static constexpr auto check = make_check<Keys, parse, needs, judge>("archive");
+  return &check;
+}
+
+}  // namespace pantryd::validate

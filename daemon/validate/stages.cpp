@@ -1,0 +1,131 @@
+// Runs the loads of a sheet, closed loops first, because they are the most sensitive to what a
+// heavier load leaves behind.
+#include "validate/stages.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/units.h"
+#include "validate/check.h"
+#include "validate/sheet.h"
+
+namespace pantryd::validate {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr milliseconds kOpenMin = seconds(20);
+constexpr milliseconds kClosedMin = seconds(5);
+constexpr auto kWarmup = seconds(3);
+constexpr double kShareMin =
+    0.02;  ///< of the operations, for each kind, where rare ones are raised
+
+bool is_closed(const LoadNeed& need) {
+  return !need.rate_per_s;
+}
+
+loadgen::Workload workload_of(const LoadNeed& need, const StageOptions& options) {
+  auto out = loadgen::load_workload(need.workload.empty() ? options.workload : need.workload);
+  auto& operations = out.operations;
+  operations.erase(std::remove_if(operations.begin(), operations.end(),
+                                  [](const auto& each) { return !(each.weight > 0); }),
+                   operations.end());
+  if (!need.raise_rare) return out;
+  double total = 0;
+  for (const auto& each : operations) total += each.weight;
+  for (auto& each : operations) each.weight = std::max(each.weight, total * kShareMin);
+  return out;
+}
+
+std::string ids_of(const std::vector<Claim>& claims, const LoadNeed& need) {
+  std::string out;
+  for (const auto& claim : claims) {
+    const auto loads = claim.check->needs(claim.keys).loads;
+    if (std::find(loads.begin(), loads.end(), need) == loads.end()) continue;
+    out += (out.empty() ? "" : ", ") + claim.id;
+  }
+  return out;
+}
+
+std::string announcement(const std::vector<Claim>& claims, const LoadNeed& need,
+                         milliseconds duration) {
+  return fmt::format("load for {}: {}, {} users over {} connections, {}", ids_of(claims, need),
+                     need.rate_per_s ? fmt::format("{:.0f}/s", *need.rate_per_s) : "closed loop",
+                     need.users, need.connections, format_duration(duration));
+}
+
+/// "load-paced.json" and "load-peak.json", then "load-peak-2.json" and so on.
+std::string file_name(const LoadNeed& need, int number) {
+  return fmt::format("load-{}{}.json", is_closed(need) ? "paced" : "peak",
+                     number == 1 ? "" : fmt::format("-{}", number));
+}
+
+std::string problem_of(const Error& error) {
+  return error.hint().empty() ? error.what() : fmt::format("{}. {}", error.what(), error.hint());
+}
+
+}  // namespace
+
+std::vector<milliseconds> split_budget(milliseconds budget, const std::vector<LoadNeed>& loads) {
+  const auto closed = std::count_if(loads.begin(), loads.end(), is_closed);
+  const auto open = static_cast<std::ptrdiff_t>(loads.size()) - closed;
+  const auto third = std::max<milliseconds>(kClosedMin, budget / 3);
+  std::vector<milliseconds> out;
+  for (const auto& load : loads) {
+    out.push_back(is_closed(load) ? std::max(kClosedMin, third / closed)
+                                  : std::max(kOpenMin, (budget - third) / open));
+  }
+  return out;
+}
+
+loadgen::LoadOptions options_of(const LoadNeed& need, const StageOptions& options,
+                                milliseconds duration) {
+  loadgen::LoadOptions out;
+  out.workload = workload_of(need, options);
+  out.mode = need.mode;
+  out.rate_per_s = need.rate_per_s;
+  out.users = need.users;
+  out.connections = need.connections;
+  out.duration = duration;
+  out.warmup = kWarmup;
+  return out;
+}
+
+Evidence gather(const std::vector<Claim>& claims, const StageOptions& options, const Hands& hands,
+                const StopFlag* stop) {
+  auto needs = needs_of(claims);
+  std::stable_partition(needs.loads.begin(), needs.loads.end(), is_closed);
+  const auto times = split_budget(options.budget, needs.loads);
+  Evidence out;
+  std::map<bool, int> numbers;
+  for (std::size_t i = 0; i < needs.loads.size(); ++i) {
+    LoadRun run{needs.loads[i], {}, {}, {}};
+    run.file = file_name(run.need, ++numbers[is_closed(run.need)]);
+    if (stop != nullptr && stop->requested()) {
+      run.problem = "the command was ended before it";
+    } else {
+      try {
+        const auto load = options_of(run.need, options, times[i]);
+        if (hands.announce) hands.announce(announcement(claims, run.need, times[i]));
+        run.result = hands.drive(load);
+      } catch (const Error& error) {
+        run.problem = problem_of(error);
+      }
+    }
+    out.loads.push_back(std::move(run));
+  }
+  out.servers = hands.look();
+  for (const auto& query : needs.queries) {
+    try {
+      out.answers[query] = hands.ask(query);
+    } catch (const Error& error) {
+      out.answers[query].problem = problem_of(error);
+    }
+  }
+  return out;
+}
+
+}  // namespace pantryd::validate

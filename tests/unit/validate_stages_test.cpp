@@ -1,0 +1,118 @@
+// Gathering evidence with hands that only write down what they were asked for.
+#include <gmock/gmock.h>
+
+#include "base/error.h"
+#include "validate/check.h"
+#include "validate/sheet.h"
+#include "validate/stages.h"
+
+namespace pantryd::validate {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// Writes down the loads, and answers with results that hold their options.
+struct Recorder {
+  std::vector<loadgen::LoadOptions> driven;
+  std::vector<std::string> asked;
+  std::vector<std::string> lines;
+  std::string refusal;  ///< of every load, when it is not empty
+
+  Hands hands() {
+    Hands out;
+    out.drive = [this](const loadgen::LoadOptions& options) {
+      driven.push_back(options);
+      if (!refusal.empty()) throw Error(ExitCode::failed, refusal, "Do something else.");
+      loadgen::LoadResult result;
+      result.options = options;
+      return result;
+    };
+    out.look = [] { return std::vector<ServerEvidence>{{.name = "main", .up = true}}; };
+    out.ask = [this](const std::string& query) {
+      asked.push_back(query);
+      return Answer{{{"7"}}, {}};
+    };
+    out.announce = [this](const std::string& line) { lines.push_back(line); };
+    return out;
+  }
+};
+
+std::vector<Claim> sheet(const std::string& claims) {
+  return parse_claims("version: 1\nclaims:\n" + claims, "c.yaml");
+}
+
+TEST(StagesTest, ClaimsThatWantTheSameLoadShareOneRun) {
+  Recorder recorder;
+  const auto claims = load_claims("");
+  const auto evidence = gather(claims, {}, recorder.hands(), nullptr);
+  ASSERT_EQ(recorder.driven.size(), 2U) << "one closed loop, one at the claimed rate";
+  EXPECT_FALSE(recorder.driven[0].rate_per_s);
+  EXPECT_EQ(recorder.driven[1].rate_per_s, 1100);
+  EXPECT_THAT(recorder.lines, ElementsAre(HasSubstr("for query-subsecond:"),
+                                          HasSubstr("for tps-1000, users-100:")));
+  EXPECT_EQ(evidence.servers.size(), 1U);
+}
+
+// The second of two claims about throughput was judged by the run of the first, and printed a rate
+// that was never offered.
+TEST(StagesTest, ClaimsThatWantDifferentLoadsAreJudgedByRunsOfTheirOwn) {
+  Recorder recorder;
+  const auto claims = sheet(
+      "  - {id: a, text: t, check: throughput, at_least: 10, offered: 20}\n"
+      "  - {id: b, text: t, check: throughput, at_least: 200, offered: 250}\n");
+  const auto evidence = gather(claims, {}, recorder.hands(), nullptr);
+  ASSERT_EQ(recorder.driven.size(), 2U);
+  const auto verdicts = judge_claims(claims, evidence);
+  EXPECT_THAT(verdicts[0].evidence.at(0), HasSubstr("offered at 20/s"));
+  EXPECT_THAT(verdicts[1].evidence.at(0), HasSubstr("offered at 250/s"));
+}
+
+TEST(StagesTest, ALoadThatCannotRunIsTheVerdictOfItsClaimsOnly) {
+  Recorder recorder;
+  recorder.refusal = "no room";
+  const auto claims = load_claims("");
+  const auto evidence = gather(claims, {}, recorder.hands(), nullptr);
+  EXPECT_EQ(recorder.driven.size(), 2U) << "the second is tried all the same";
+  EXPECT_EQ(evidence.servers.size(), 1U);
+  const auto verdicts = judge_claims(claims, evidence);
+  EXPECT_EQ(verdicts[0].verdict, Verdict::inconclusive);
+  EXPECT_THAT(verdicts[0].evidence.at(0), HasSubstr("no room. Do something else."));
+}
+
+TEST(StagesTest, AfterAStopNoFurtherLoadBegins) {
+  Recorder recorder;
+  StopFlag stop;
+  stop.request();
+  const auto evidence = gather(load_claims(""), {}, recorder.hands(), &stop);
+  EXPECT_TRUE(recorder.driven.empty());
+  EXPECT_EQ(evidence.loads.size(), 2U);
+  EXPECT_EQ(evidence.servers.size(), 1U) << "the other claims are still judged";
+}
+
+TEST(StagesTest, RareOperationsAreRaisedAndSwitchedOffOnesAreNot) {
+  LoadNeed need;
+  need.raise_rare = true;
+  const auto options = options_of(need, {}, 5s);
+  double total = 0;
+  for (const auto& each : options.workload.operations) total += each.weight;
+  for (const auto& each : options.workload.operations) EXPECT_GT(each.weight, 0.015 * total);
+  need.raise_rare = false;
+  const auto as_written = options_of(need, {}, 5s);
+  EXPECT_TRUE(std::any_of(as_written.workload.operations.begin(),
+                          as_written.workload.operations.end(),
+                          [](const auto& each) { return each.weight < 0.5; }));
+}
+
+TEST(StagesTest, TheBudgetIsSharedByTheLoadsOfEachKind) {
+  LoadNeed closed;
+  LoadNeed open;
+  open.rate_per_s = 100;
+  EXPECT_THAT(split_budget(90s, {closed, open}), ElementsAre(30s, 60s));
+  EXPECT_THAT(split_budget(90s, {closed, open, open}), ElementsAre(30s, 30s, 30s));
+  EXPECT_THAT(split_budget(6s, {closed, open}), ElementsAre(5s, 20s));
+}
+
+}  // namespace
+}  // namespace pantryd::validate
