@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <string_view>
 
 #include "validate/check.h"
 #include "validate/metric_names.h"
@@ -25,21 +26,32 @@ Needs needs(const Keys&) {
   return {};
 }
 
-enum class Base { good, none, not_configured };
+enum class Base { good, none, not_configured, unreadable };
 
-Base base_backup(const ServerEvidence& primary, Judgement& out) {
-  bool good = false;
-  bool seen = false;
-  for (const auto& metric : primary.metrics) {
-    if (metric.name != names::kBackupCount || metric.label("kind") != "base") continue;
-    seen = true;
-    good = good || metric.value > 0;
+std::string_view to_string(Base base) {
+  switch (base) {
+    case Base::good:
+      return "a complete base backup is there to start from";
+    case Base::none:
+      return "there is no complete base backup to start from";
+    case Base::not_configured:
+      return "no folder of base backups is configured";
+    case Base::unreadable:
+      return "a folder of base backups could not be looked at";
   }
-  out.evidence.emplace_back(good   ? "a complete base backup is there to start from"
-                            : seen ? "there is no complete base backup to start from"
-                                   : "no folder of base backups is configured");
-  if (good) return Base::good;
-  return seen ? Base::none : Base::not_configured;
+  return {};
+}
+
+/// The best of all folders of base backups: one complete backup suffices to start from.
+Base base_backup(const ServerEvidence& primary) {
+  auto out = Base::not_configured;
+  for (const auto& metric : primary.metrics) {
+    if (metric.label("kind") != "base") continue;
+    if (metric.name == names::kBackupCount && metric.value > 0) return Base::good;
+    if (metric.name == names::kBackupCount && out == Base::not_configured) out = Base::none;
+    if (metric.name == names::kBackupReadable && metric.value == 0) out = Base::unreadable;
+  }
+  return out;
 }
 
 Judgement judge(const Keys& keys, const Evidence& evidence) {
@@ -64,7 +76,8 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
   out.evidence.push_back(fmt::format(
       "archiving is {}, the last attempt {}, {} was archived so far", *enabled != 0 ? "on" : "off",
       *failing != 0 ? "failed" : "succeeded", ever ? "something" : "nothing"));
-  const auto base = base_backup(*primary, out);
+  const auto base = base_backup(*primary);
+  out.evidence.emplace_back(to_string(base));
   out.evidence.emplace_back("a recovery was NOT TESTED");
   const double limit_s = std::chrono::duration<double>(keys.wait_limit).count();
   const bool works = *enabled != 0 && *failing == 0 && ever && *waits <= limit_s;
@@ -73,7 +86,7 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
   } else if (base == Base::good) {
     out.pass();
   } else {
-    out.inconclusive(Reason::not_tested);
+    out.inconclusive(base == Base::unreadable ? Reason::unreadable : Reason::not_tested);
   }
   return out;
 }

@@ -46,13 +46,22 @@ void add_folder(const ServerEvidence& server, const ServerMetric& readable, Seen
   seen.any = true;
   const auto age = server.value(names::kBackupAge, readable.labels);
   const auto limit = server.value(names::kBackupAgeLimit, readable.labels);
-  const bool failed = server.value(names::kBackupNewestFailed, readable.labels).value_or(0) != 0;
-  seen.bad = seen.bad || failed || !age || !limit || *age > *limit;
+  const auto failed = server.value(names::kBackupNewestFailed, readable.labels);
+  const auto count = server.value(names::kBackupCount, readable.labels);
+  const bool none = !age && count && *count == 0;  // without an age, because there is no dump
+  if (!limit || !failed || (!age && !none)) {
+    seen.unreadable = true;
+    out.evidence.push_back(fmt::format("{}: {} could not be read", label,
+                                       !limit    ? "the limit of age"
+                                       : !failed ? "the newest attempt"
+                                                 : "the age"));
+    return;
+  }
+  seen.bad = seen.bad || none || *failed != 0 || *age > *limit;
   if (age) seen.oldest_s = std::max(*age, seen.oldest_s.value_or(0));
-  out.evidence.push_back(
-      fmt::format("{}: age {}, limit {}, {}", label, age ? seconds_text(*age) : "none",
-                  seconds_text(limit.value_or(0)),
-                  failed ? "the newest attempt failed" : "the newest attempt is complete"));
+  out.evidence.push_back(fmt::format(
+      "{}: age {}, limit {}, {}", label, age ? seconds_text(*age) : "none", seconds_text(*limit),
+      *failed != 0 ? "the newest attempt failed" : "the newest attempt is complete"));
 }
 
 Judgement judge(const Keys&, const Evidence& evidence) {

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "base/units.h"
 #include "validate/check.h"
@@ -27,21 +28,59 @@ Needs needs(const Keys&) {
   return {};
 }
 
-/// False when a server is down, or a standby does not receive.
-bool add_servers(const Evidence& evidence, Judgement& out) {
-  bool receiving = true;
+/// What the servers show together.
+struct Seen {
+  bool bad = false;
+  bool unreadable = false;
+};
+
+void add_servers(const Evidence& evidence, Seen& seen, Judgement& out) {
   for (const auto& server : evidence.servers) {
     if (!server.up) {
-      receiving = false;
+      seen.bad = true;
       out.evidence.push_back(fmt::format("{} is down: {}", server.name, server.problem));
-    } else if (server.standby) {
-      const bool streams = server.value(names::kReceiverStreaming).value_or(0) != 0;
-      receiving = receiving && streams;
-      out.evidence.push_back(
-          fmt::format("{} {}", server.name, streams ? "receives" : "does not receive"));
+      continue;
     }
+    if (!server.standby) continue;
+    const auto streams = server.value(names::kReceiverStreaming);
+    seen.unreadable = seen.unreadable || !streams;
+    seen.bad = seen.bad || (streams && *streams == 0);
+    out.evidence.push_back(fmt::format("{} {}", server.name,
+                                       !streams        ? "does not show whether it receives"
+                                       : *streams != 0 ? "receives"
+                                                       : "does not receive"));
   }
-  return receiving;
+}
+
+/// The lag of each standby that reports one; nothing stands for one that does not.
+std::vector<double> lags_of(const ServerEvidence& primary) {
+  std::vector<double> out;
+  for (const auto& metric : primary.metrics) {
+    if (metric.name == names::kReplicationTotalBytes) out.push_back(metric.value);
+  }
+  return out;
+}
+
+void add_lag(const ServerEvidence& primary, double standbys, const Keys& keys, Seen& seen,
+             Judgement& out) {
+  const auto lags = lags_of(primary);
+  const auto silent = standbys - static_cast<double>(lags.size());
+  if (silent > 0) {
+    seen.unreadable = true;
+    out.evidence.push_back(fmt::format(
+        "{:.0f} of {:.0f} standbys do not show what they have replayed", silent, standbys));
+  }
+  if (lags.empty()) {
+    out.measured = fmt::format("{:.0f} standby, lag unknown", standbys);
+    return;
+  }
+  const auto worst = *std::max_element(lags.begin(), lags.end());
+  const auto text = format_bytes(static_cast<std::int64_t>(worst));
+  seen.bad = seen.bad || worst > static_cast<double>(keys.lag_limit_bytes);
+  out.measured = fmt::format("{:.0f} standby, {} behind", standbys, text);
+  out.evidence.push_back(
+      fmt::format("{:.0f} standby streams from {}; after the load it is {} behind, limit {}",
+                  standbys, primary.name, text, format_bytes(keys.lag_limit_bytes)));
 }
 
 Judgement judge(const Keys& keys, const Evidence& evidence) {
@@ -54,20 +93,21 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
     out.evidence.emplace_back("could not ask a primary for its standbys");
     return out;
   }
-  double lag_bytes = 0;
-  for (const auto& metric : primary->metrics) {
-    if (metric.name == names::kReplicationTotalBytes) lag_bytes = std::max(lag_bytes, metric.value);
-  }
-  const auto lag = format_bytes(static_cast<std::int64_t>(lag_bytes));
-  out.measured = fmt::format("{:.0f} standby, {} behind", *standbys, lag);
-  out.evidence.push_back(
-      fmt::format("{:.0f} standby streams from {}; after the load it is {} behind, limit {}",
-                  *standbys, primary->name, lag, format_bytes(keys.lag_limit_bytes)));
-  const bool receiving = add_servers(evidence, out);
-  if (*standbys >= 1 && receiving && lag_bytes <= static_cast<double>(keys.lag_limit_bytes)) {
-    out.pass();
+  Seen seen;
+  if (*standbys < 1) {
+    seen.bad = true;
+    out.measured = "no standby";
+    out.evidence.push_back(fmt::format("no standby streams from {}", primary->name));
   } else {
+    add_lag(*primary, *standbys, keys, seen, out);
+  }
+  add_servers(evidence, seen, out);
+  if (seen.bad) {
     out.fail();
+  } else if (seen.unreadable) {
+    out.inconclusive(Reason::unreadable);
+  } else {
+    out.pass();
   }
   return out;
 }

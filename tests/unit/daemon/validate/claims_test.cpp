@@ -184,6 +184,84 @@ TEST(ClaimsTest, NoStandbyFailsReplication) {
   EXPECT_EQ(judge_one("replication", evidence).verdict, Verdict::fail) << "a standby is down";
 }
 
+TEST(ClaimsTest, ABackupNumberThatIsMissingIsInconclusiveAndNeverZero) {
+  const auto judged = [](const std::string& missing) {
+    Evidence evidence;
+    auto server = primary_with({backup("pantryd_backup_readable", "pg_dump", 1),
+                                backup("pantryd_backup_age_seconds", "pg_dump", 99),
+                                backup("pantryd_backup_age_limit_seconds", "pg_dump", 100),
+                                backup("pantryd_backup_newest_failed", "pg_dump", 0)});
+    std::erase_if(server.metrics, [&](const auto& each) { return each.name == missing; });
+    evidence.servers = {server};
+    return judge_one("backup-daily", evidence);
+  };
+  EXPECT_NE(judged("nothing").reason, Reason::unreadable);
+  for (const char* missing : {"pantryd_backup_age_seconds", "pantryd_backup_age_limit_seconds",
+                              "pantryd_backup_newest_failed"}) {
+    SCOPED_TRACE(missing);
+    EXPECT_EQ(judged(missing).verdict, Verdict::inconclusive);
+    EXPECT_EQ(judged(missing).reason, Reason::unreadable);
+  }
+}
+
+TEST(ClaimsTest, AFolderWithoutADumpFails) {
+  Evidence evidence;
+  evidence.servers = {primary_with({backup("pantryd_backup_readable", "pg_dump", 1),
+                                    backup("pantryd_backup_count", "pg_dump", 0),
+                                    backup("pantryd_backup_age_limit_seconds", "pg_dump", 100),
+                                    backup("pantryd_backup_newest_failed", "pg_dump", 0)})};
+  EXPECT_EQ(judge_one("backup-daily", evidence).verdict, Verdict::fail);
+}
+
+// A receiver that never replays, such as pg_receivewal, was shown as "1 standby, 0 B behind".
+TEST(ClaimsTest, AStandbyWhoseLagIsNotShownIsNotZeroBytesBehind) {
+  Evidence evidence;
+  evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 1}})};
+  const auto silent = judge_one("replication", evidence);
+  EXPECT_EQ(silent.verdict, Verdict::inconclusive);
+  EXPECT_EQ(silent.reason, Reason::unreadable);
+  EXPECT_THAT(silent.measured, Not(HasSubstr("0 B")));
+  evidence.servers[0].metrics.push_back({"pantryd_replication_total_bytes", {}, 0});
+  EXPECT_NE(judge_one("replication", evidence).reason, Reason::unreadable);
+  evidence.servers[0].metrics[0].value = 2;
+  EXPECT_EQ(judge_one("replication", evidence).reason, Reason::unreadable) << "one of two";
+}
+
+TEST(ClaimsTest, AStandbyThatDoesNotShowWhetherItReceivesIsInconclusive) {
+  const auto judged = [](std::optional<double> streaming) {
+    Evidence evidence;
+    evidence.servers = {primary_with({{"pantryd_replication_standbys", {}, 1},
+                                      {"pantryd_replication_total_bytes", {}, 0}}),
+                        {.name = "standby", .up = true, .standby = true}};
+    if (streaming) {
+      evidence.servers[1].metrics = {{"pantryd_standby_receiver_streaming", {}, *streaming}};
+    }
+    return judge_one("replication", evidence);
+  };
+  EXPECT_EQ(judged(std::nullopt).verdict, Verdict::inconclusive);
+  EXPECT_EQ(judged(std::nullopt).reason, Reason::unreadable);
+  EXPECT_NE(judged(1).reason, Reason::unreadable);
+  EXPECT_EQ(judged(0).verdict, Verdict::fail);
+}
+
+TEST(ClaimsTest, AFolderOfBaseBackupsThatCannotBeReadIsNotAMissingBackup) {
+  const auto judged = [](ServerMetric base) {
+    Evidence evidence;
+    evidence.servers = {primary_with({{"pantryd_archive_enabled", {}, 1},
+                                      {"pantryd_archive_ready_segments", {}, 0},
+                                      {"pantryd_archive_oldest_ready_seconds", {}, 0},
+                                      {"pantryd_archive_failing", {}, 0},
+                                      {"pantryd_archive_last_archived_timestamp_seconds", {}, 1e9},
+                                      std::move(base)})};
+    return judge_one("pitr", evidence);
+  };
+  const auto unreadable = judged(backup("pantryd_backup_readable", "base", 0));
+  EXPECT_EQ(unreadable.verdict, Verdict::inconclusive);
+  EXPECT_EQ(unreadable.reason, Reason::unreadable);
+  EXPECT_EQ(judged(backup("pantryd_backup_count", "base", 0)).verdict, Verdict::fail);
+  EXPECT_NE(judged(backup("pantryd_backup_count", "base", 1)).verdict, Verdict::fail);
+}
+
 TEST(ClaimsTest, AnArchiveThatFailsOrStallsFails) {
   const auto verdict_of = [](double enabled, double failing, double waits) {
     Evidence evidence;

@@ -1,10 +1,13 @@
 // Gathering evidence with hands that only write down what they were asked for.
+#include "validate/stages.h"
+
 #include <gmock/gmock.h>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "tests/support/shared_sandbox.h"
 #include "validate/check.h"
 #include "validate/sheet.h"
-#include "validate/stages.h"
 
 namespace pantryd::validate {
 namespace {
@@ -103,6 +106,22 @@ TEST(StagesTest, RareOperationsAreRaisedAndSwitchedOffOnesAreNot) {
   EXPECT_TRUE(std::any_of(as_written.workload.operations.begin(),
                           as_written.workload.operations.end(),
                           [](const auto& each) { return each.weight < 0.5; }));
+}
+
+TEST(StagesTest, AnOperationOfWeightZeroIsInNoLoad) {
+  const auto file = testing_support::scratch_dir() / "off.yaml";
+  write_file_atomically(file,
+                        "version: 1\nname: off\noperations:\n"
+                        "  - {name: read, weight: 5, steps: [{sql: SELECT 1}]}\n"
+                        "  - {name: remove, weight: 0, steps: [{sql: DELETE FROM sales}]}\n");
+  LoadNeed need;
+  need.workload = file.string();
+  for (const bool raise_rare : {true, false}) {
+    need.raise_rare = raise_rare;
+    const auto operations = options_of(need, {}, 5s).workload.operations;
+    ASSERT_EQ(operations.size(), 1U);
+    EXPECT_EQ(operations[0].name, "read");
+  }
 }
 
 TEST(StagesTest, TheBudgetIsSharedByTheLoadsOfEachKind) {
