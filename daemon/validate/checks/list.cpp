@@ -11,7 +11,8 @@
   ROW(backups)              \
   ROW(replication)          \
   ROW(archive)              \
-  ROW(durability)
+  ROW(durability)           \
+  ROW(scale)
 
 namespace pantryd::validate {
 
