@@ -7,42 +7,13 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/nearest.h"
 #include "base/units.h"
 
 namespace pantryd {
 namespace {
 
 constexpr std::size_t kItemsMax = 10'000;
-
-/// Levenshtein distance: how many single-character edits part two words.
-std::size_t distance(const std::string& a, const std::string& b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t above = row[j];
-      const std::size_t changed = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      row[j] = std::min({above + 1, row[j - 1] + 1, changed});
-      diagonal = above;
-    }
-  }
-  return row[b.size()];
-}
-
-std::string nearest(const std::string& word, const std::set<std::string>& known) {
-  std::string best;
-  std::size_t best_distance = 4;  // farther than that is no typing error
-  for (const auto& candidate : known) {
-    const auto d = distance(word, candidate);
-    if (d < best_distance) {
-      best_distance = d;
-      best = candidate;
-    }
-  }
-  return best;
-}
 
 std::string joined(const std::set<std::string>& words) {
   std::string out;
@@ -174,7 +145,7 @@ YamlValue YamlMap::require(const std::string& key) {
   for (const auto& entry : value_.node_) {
     const YamlValue other(entry.first, value_.source_);
     const auto name = other.as_text();
-    if (asked_.contains(name) || 3 * distance(name, key) > key.size()) continue;
+    if (asked_.contains(name) || 3 * edit_distance(name, key) > key.size()) continue;
     throw other.error(fmt::format("unknown key \"{}\"", name),
                       fmt::format("Did you mean \"{}\"?", key));
   }

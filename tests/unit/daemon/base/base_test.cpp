@@ -9,6 +9,7 @@
 #include "base/deadline.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/nearest.h"
 #include "base/subprocess.h"
 #include "base/units.h"
 
@@ -25,6 +26,17 @@ TEST(ErrorTest, IsOneLinePlusAHint) {
 
 TEST(ErrorTest, WithoutAHintThereIsNoHintLine) {
   EXPECT_EQ(Error(ExitCode::failed, "broken").render(), "pantryd: broken\n");
+}
+
+TEST(NearestTest, FindsTheWordWithTheSmallestDistance) {
+  EXPECT_EQ(edit_distance("seed", "seed"), 0U);
+  EXPECT_EQ(edit_distance("sead", "seed"), 1U);
+  EXPECT_EQ(edit_distance("", "seed"), 4U);
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3U);
+  EXPECT_EQ(nearest("sead", {"check", "seed", "serve"}), "seed");
+  EXPECT_EQ(nearest("nonsense", {"check", "seed", "serve"}), "") << "too far from all of them";
+  EXPECT_EQ(nearest("foo", {"load"}), "") << "too much of a short word";
+  EXPECT_EQ(nearest("seed", {}), "");
 }
 
 TEST(UnitsTest, ADurationNeedsAUnit) {
