@@ -90,16 +90,35 @@ check_verdict() {
 }
 
 demo() {
-  local number=$1 code=0 pid began=$SECONDS log=/tmp/demo.log
+  local code=0 pid began=$SECONDS log=/tmp/demo.log
   ./run demo --quick --no-wait >"$log" 2>&1 &
   pid=$!
-  if ((number == 1)); then
-    # In a subshell, so that the demo's output is shown before this ends.
-    (watch_metrics "$pid") || { wait "$pid" || true; cat "$log"; exit 1; }
-  fi
+  # In a subshell, so that the demo's output is shown before this ends.
+  (watch_metrics "$pid") || { wait "$pid" || true; cat "$log"; exit 1; }
   wait "$pid" || code=$?
   cat "$log"
-  say "./run demo --quick --no-wait, time $number: exit code $code after $((SECONDS - began)) s"
+  say "./run demo --quick --no-wait: exit code $code after $((SECONDS - began)) s"
+  check_verdict "$code" "$log"
+  nothing_survives "./run demo"
+  no_services
+}
+
+# The demo as the README has it: it stays up, everything that it names answers, Ctrl-C ends it.
+demo_that_stays() {
+  local code=0 pid began=$SECONDS log=/tmp/demo.log problem
+  # shellcheck source=tests/support/demo_addresses.sh disable=SC1091
+  source tests/support/demo_addresses.sh
+  env --default-signal=INT ./run demo --quick >"$log" 2>&1 &
+  pid=$!
+  while kill -0 "$pid" 2>/dev/null && ! grep -q '^Ctrl-C ends it' "$log"; do sleep 1; done
+  demo_addresses_answer "$log" >/tmp/problem || problem=$(</tmp/problem)
+  kill -INT "$pid" 2>/dev/null || true
+  wait "$pid" || code=$?
+  cat "$log"
+  [[ -z ${problem:-} ]] || fail "the demo printed an address that does not open: $problem"
+  ((addresses_asked == 6)) || fail "the demo printed $addresses_asked addresses, not 6"
+  say "./run demo --quick: all $addresses_asked addresses answer; exit code $code after" \
+    "$((SECONDS - began)) s"
   check_verdict "$code" "$log"
   nothing_survives "./run demo"
   no_services
@@ -121,8 +140,8 @@ cd /srv/pantryd
 for line in './run demo' './run test'; do
   grep -qF "$line" README.md || fail "the README does not say $line"
 done
-demo 1
+demo
 [[ $(/usr/lib/postgresql/17/bin/postgres --version) == *' 17.'* ]] || fail "this is not PostgreSQL 17"
-demo 2
+demo_that_stays
 tests_as_user
 say "all good after $SECONDS s"
