@@ -10,17 +10,20 @@ function(pantryd_embed target symbol base_dir)
     file(RELATIVE_PATH name "${base_dir}" "${file}")
     set(label "${symbol}_${index}")
     string(APPEND assembly
-      ".global ${label}_begin\n.global ${label}_end\n${label}_begin:\n.incbin \"${file}\"\n${label}_end:\n.byte 0\n")
+      ".global ${label}_begin\n.global ${label}_end\n"
+      "${label}_begin:\n.incbin \"${file}\"\n${label}_end:\n.byte 0\n")
     string(APPEND table
       "extern \"C\" const char ${label}_begin[];\nextern \"C\" const char ${label}_end[];\n")
     string(APPEND entries
-      "      EmbeddedFile{\"${name}\", {${label}_begin, static_cast<std::size_t>(${label}_end - ${label}_begin)}},\n")
+      "      EmbeddedFile{\"${name}\", {${label}_begin, "
+      "static_cast<std::size_t>(${label}_end - ${label}_begin)}},\n")
     math(EXPR index "${index} + 1")
   endforeach()
   string(APPEND assembly ".section .note.GNU-stack,\"\",@progbits\n")
   string(APPEND table
     "\nnamespace pantryd::embedded {\n\nstd::span<const EmbeddedFile> ${symbol}() {\n"
-    "  static const std::array<EmbeddedFile, ${index}> files{\n${entries}  };\n  return files;\n}\n\n"
+    "  static const std::array<EmbeddedFile, ${index}> files{\n${entries}  };\n"
+    "  return files;\n}\n\n"
     "}  // namespace pantryd::embedded\n")
   set(assembly_file "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.S")
   set(table_file "${CMAKE_CURRENT_BINARY_DIR}/${symbol}.cpp")

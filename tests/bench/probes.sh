@@ -2,7 +2,8 @@
 # What it costs to be watched, beside Debian's prometheus-postgres-exporter in the same minutes: the
 # page, the server's time, memory and processor with 100 and 2,000 tables and thousands of
 # statements; 20,000 tables; 200 targets in one process; pgbench with and without the daemon. A line
-# a figure: name value unit goal ok|short. About eight minutes; $WINDOW sets the seconds that both are looked at.
+# a figure: name value unit goal ok|short. About eight minutes; $WINDOW sets the seconds that both
+# are looked at.
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)

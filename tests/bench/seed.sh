@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # What a dataset costs: COPY in binary as the seed makes it beside text COPY of the same rows, the
 # seed that builds its indexes afterwards beside the same rows copied into the indexes, v7 keys
-# beside v4, sysbench prepare beside both, and the client's share of the processor. Everything in one
-# run on one server, a line a figure: name value unit goal ok|short.
+# beside v4, sysbench prepare beside both, and the client's share of the processor. Everything in
+# one run on one server, a line a figure: name value unit goal ok|short.
 #
 # About five minutes on two idle cores. SEED_PRODUCTS and SEED_SALES set the size of the dataset
 # (100,000 and 1,000,000; the full size is 1000000 and 10000000, eight minutes for the part whole),
@@ -13,7 +13,8 @@ set -euo pipefail
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 PANTRYD=${PANTRYD:-$ROOT/build/release/pantryd}
 PRODUCTS=${SEED_PRODUCTS:-100000} SALES=${SEED_SALES:-1000000} JOBS=${JOBS:-2}
-ROUNDS=${ROUNDS:-5} COPY_SALES=${COPY_SALES:-1000000} PEER_ROWS=${PEER_ROWS:-200000} KEY_SALES=${KEY_SALES:-300000}
+ROUNDS=${ROUNDS:-5} COPY_SALES=${COPY_SALES:-1000000}
+PEER_ROWS=${PEER_ROWS:-200000} KEY_SALES=${KEY_SALES:-300000}
 PARTS=${PARTS:-copy whole peer keys}
 if ! command -v sysbench >/dev/null; then bash "$ROOT/run" install sysbench >&2; fi
 # shellcheck source=../support/bench_server.sh
@@ -42,6 +43,7 @@ database() {
 server_cpu() {
   local postmaster
   postmaster=$(head -n 1 "$work/server/data/postmaster.pid")
+  # shellcheck disable=SC2046  # a word is a path
   cat "/proc/$postmaster/stat" $(pgrep -P "$postmaster" | sed 's|.*|/proc/&/stat|') 2>/dev/null |
     sed 's/.*) //' | awk -v hz="$(getconf CLK_TCK)" -v first=1 '
       { sum += $12 + $13; if (first) { sum += $14 + $15; first = 0 } } END { print sum / hz }'
@@ -62,7 +64,7 @@ timed() {
   server=$(calc "$(server_cpu) - $before")
 }
 
-# --- COPY alone: the six tables without indexes and foreign keys; the text over one connection ------
+# --- COPY alone: the six tables without indexes and foreign keys; the text over one connection ----
 
 copy_part() {
   database bare 6
@@ -97,7 +99,7 @@ copy_part() {
     echo "$text" >>"$work/copy.text"
     for jobs in "$JOBS" 1; do
       echo "$(<"$work/rate.$jobs")" >>"$work/copy.$jobs"
-      echo "$(calc "$(<"$work/rate.$jobs") / $text")" >>"$work/copy.ratio.$jobs"
+      printf '%s\n' "$(calc "$(<"$work/rate.$jobs") / $text")" >>"$work/copy.ratio.$jobs"
     done
   done
   figure copy_text "$(median <"$work/copy.text")" rows/s
@@ -136,8 +138,8 @@ whole_part() {
   judge seed_in_place_over_built_after "$(calc "$seconds / $built")" x '>=' 3
 }
 
-# In place, one connection, as a till inserts: with several, each in a stretch of time of its own, the
-# newest key is not the last of the index either, and nothing is gained.
+# In place, one connection, as a till inserts: with several, each in a stretch of time of its own,
+# the newest key is not the last of the index either, and nothing is gained.
 keys_part() {
   local SALES=$KEY_SALES JOBS=1
   echo "# $PRODUCTS products, $SALES sales, $JOBS connection"
@@ -149,15 +151,18 @@ keys_part() {
   figure sales_key_v7_in_place "$(calc "$key_bytes / 1048576" 1)" MB
 }
 
-# --- sysbench prepare: multi-row INSERT, a primary key, then one index ------------------------------
+# --- sysbench prepare: multi-row INSERT, a primary key, then one index ----------------------------
 
 peer_part() {
   [[ -n ${built:-} ]] || { echo '# the part "peer" needs the part "whole" before it'; return; }
   database peer none
   timed sysbench oltp_read_write --db-driver=pgsql --pgsql-host=127.0.0.1 --pgsql-port="$port" \
-    --pgsql-user=owner --pgsql-db=peer --tables="$JOBS" --table-size="$PEER_ROWS" --threads="$JOBS" prepare
-  peer_heap=$(sql peer "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
-  peer_indexes=$(sql peer "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
+    --pgsql-user=owner --pgsql-db=peer --tables="$JOBS" --table-size="$PEER_ROWS" \
+    --threads="$JOBS" prepare
+  peer_heap=$(sql peer \
+    "SELECT sum(pg_table_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
+  peer_indexes=$(sql peer \
+    "SELECT sum(pg_indexes_size(oid)) FROM pg_class WHERE relname LIKE 'sbtest_'")
   figure sysbench_prepare "$seconds" s
   peer_mb=$(calc "$peer_heap / 1048576 / $seconds")
   figure sysbench_rows_per_s "$(calc "$JOBS * $PEER_ROWS / $seconds" 0)" rows/s
@@ -168,7 +173,8 @@ peer_part() {
   figure seed_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $built / $peer_mb")" x
   judge seed_over_sysbench_per_byte "$(calc \
     "($heap + $indexes) / $built / (($peer_heap + $peer_indexes) / $seconds)")" x '>=' 10
-  figure seed_copy_over_sysbench_per_heap_byte "$(calc "$heap / 1048576 / $copy_seconds / $peer_mb")" x
+  figure seed_copy_over_sysbench_per_heap_byte \
+    "$(calc "$heap / 1048576 / $copy_seconds / $peer_mb")" x
 }
 
 for part in $PARTS; do "${part}_part"; done

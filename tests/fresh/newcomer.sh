@@ -141,7 +141,8 @@ for line in './run demo' './run test'; do
   grep -qF "$line" README.md || fail "the README does not say $line"
 done
 demo
-[[ $(/usr/lib/postgresql/17/bin/postgres --version) == *' 17.'* ]] || fail "this is not PostgreSQL 17"
+[[ $(/usr/lib/postgresql/17/bin/postgres --version) == *' 17.'* ]] ||
+  fail "this is not PostgreSQL 17"
 demo_that_stays
 tests_as_user
 say "all good after $SECONDS s"

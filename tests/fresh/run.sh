@@ -83,8 +83,8 @@ make_root() {
     return
   fi
   say "making a bare Debian 13, half a minute"
-  debootstrap --variant=minbase "$SUITE" "$root" ${PANTRYD_DEBIAN_MIRROR:+"$PANTRYD_DEBIAN_MIRROR"} \
-    >"$root.log" 2>&1 || {
+  debootstrap --variant=minbase "$SUITE" "$root" \
+    ${PANTRYD_DEBIAN_MIRROR:+"$PANTRYD_DEBIAN_MIRROR"} >"$root.log" 2>&1 || {
     tail -n 20 "$root.log" >&2
     fail "debootstrap failed" "the lines above say why; PANTRYD_DEBIAN_MIRROR chooses a mirror"
   }

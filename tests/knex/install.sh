@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# install.sh FOLDER: Knex and these migrations in FOLDER, which is in a build folder; node_modules is
-# fetched again only when the lock file or the version of Node has changed.
+# install.sh FOLDER: Knex and these migrations in FOLDER, which is in a build folder; node_modules
+# is fetched again only when the lock file or the version of Node has changed.
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)

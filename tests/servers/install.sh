@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# install.sh FOLDER: a server of each supported major, FOLDER/14 to FOLDER/18, each with bin, lib and
-# share: no Debian packages more than one of them. FOLDER is in a build folder, and is filled again
-# only when the lock file has changed. They hold initdb, postgres and contrib, no client programs.
+# install.sh FOLDER: a server of each supported major, FOLDER/14 to FOLDER/18, each with bin, lib
+# and share: no Debian packages more than one of them. FOLDER is in a build folder, and is filled
+# again only when the lock file has changed. They hold initdb, postgres and contrib, no client
+# programs.
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -22,12 +23,14 @@ npm_fetch
 for major in 14 15 16 17 18; do
   node --eval '
     const fs = require("fs"), path = require("path"), root = process.argv[1];
-    for (const {source, target} of JSON.parse(fs.readFileSync(path.join(root, "native/pg-symlinks.json")))) {
+    const links = JSON.parse(fs.readFileSync(path.join(root, "native/pg-symlinks.json")));
+    for (const {source, target} of links) {
       const link = path.join(root, target);
       fs.mkdirSync(path.dirname(link), {recursive: true});
       fs.rmSync(link, {force: true});
       fs.symlinkSync(path.relative(path.dirname(link), path.join(root, source)), link);
-    }' "$FOLDER/node_modules/postgresql-$major" || fail "no links for $major" "the package has changed"
+    }' "$FOLDER/node_modules/postgresql-$major" ||
+    fail "no links for $major" "the package has changed"
   mv "node_modules/postgresql-$major/native" "$major"
   chmod 755 "$major"/bin/*
   LC_ALL=C "$major/bin/postgres" --version | grep -q " $major\." ||

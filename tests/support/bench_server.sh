@@ -1,6 +1,7 @@
-# Sourced by the benches that need a bare server of their own. After start_server psql and the server's
-# programs are on PATH, the connection is in PG*, the folder is $work, and $port is the port. However
-# the bench ends, the server is stopped and the folder removed.
+# shellcheck shell=bash
+# Sourced by the benches that need a bare server of their own. After start_server psql and the
+# server's programs are on PATH, the connection is in PG*, the folder is $work, and $port is the
+# port. However the bench ends, the server is stopped and the folder removed.
 
 bin=$(find /usr/lib/postgresql -mindepth 2 -maxdepth 2 -name bin | sort -V | tail -n 1)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
@@ -13,7 +14,8 @@ if ((EUID == 0)); then
 fi
 
 stop_server() {
-  "${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop >/dev/null 2>&1 || true
+  "${as_server[@]}" "$bin/pg_ctl" -D "$work/server/data" -m immediate -w stop \
+    >/dev/null 2>&1 || true
   rm -rf "$work"
 }
 trap stop_server EXIT

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the install scripts of the tests that need packages of npm. They set HERE (with
 # package.json and package-lock.json), FOLDER, LIMIT_S and WITHOUT, what cannot be tested else.
 
@@ -25,7 +26,7 @@ npm_is_fresh() { [[ $(cat "$FOLDER/stamp" 2>/dev/null) == "$1" ]]; }
 npm_fetch() {
   rm -f "$FOLDER/stamp"
   cp "$HERE/package.json" "$HERE/package-lock.json" "$FOLDER/"
-  cd "$FOLDER"
+  cd "$FOLDER" || exit 1
   timeout --kill-after=10 "$LIMIT_S" npm ci --no-audit --no-fund --ignore-scripts \
     --loglevel=error </dev/null 9>&- ||
     fail "npm ci failed" "the lines above say why: npm must reach its registry"

@@ -239,7 +239,8 @@ void expect_progress(const ServerPair& pair) {
   auto index = session_of(pair);
   holder.exec_script(R"(SET work_mem = '64kB'; BEGIN;
     DECLARE pin CURSOR FOR TABLE "odd ""name"""."Table 1"; FETCH 1 FROM pin;
-    DECLARE big CURSOR FOR SELECT g FROM generate_series(1, 50000) g ORDER BY -g; FETCH 1 FROM big)",
+    DECLARE big CURSOR FOR SELECT g FROM generate_series(1, 50000) g ORDER BY -g;
+    FETCH 1 FROM big)",
                      Deadline::in(kLimit));
   vacuum.send(R"(VACUUM (FREEZE) "odd ""name"""."Table 1")", {});
   (void)vacuum.flush();

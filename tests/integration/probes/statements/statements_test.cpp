@@ -92,11 +92,11 @@ class Statements : public testing::Test {
   double server_increase() {
     // Before 17 an entry that was thrown out and came back with as many calls looks unchanged.
     const auto* since = looker_.server_version() < 170000 ? "stats_reset" : "stats_since";
-    const auto rows = looker_.exec(
-        fmt::format("SELECT (userid, dbid, queryid, toplevel, {})::text, calls "
-                    "FROM pg_stat_statements(false), pg_stat_statements_info",
-                    since),
-        soon());
+    const auto rows =
+        looker_.exec(fmt::format("SELECT (userid, dbid, queryid, toplevel, {})::text, calls "
+                                 "FROM pg_stat_statements(false), pg_stat_statements_info",
+                                 since),
+                     soon());
     std::map<std::string, double> now;
     double more = 0;
     for (int row = 0; row < rows.rows(); ++row) {
