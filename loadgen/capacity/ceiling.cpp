@@ -292,6 +292,7 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
                      const CeilingProgress& progress, const StopFlag* stop) {
   Ceiling out;
   out.options = options;
+  out.options.load.workload = options.load.workload.without_idle();
   take_slo(out.options);
   if (out.options.load.users == 0) out.options.load.users = options.load.connections;
   out.options.search.samples_min = samples_needed(out.options.load.workload);

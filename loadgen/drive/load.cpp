@@ -51,6 +51,7 @@ void check(const LoadOptions& options) {
     refuse(
         fmt::format("{} threads need at least {} connections", options.threads, options.threads));
   }
+  if (options.workload.operations.empty()) refuse("every operation of the workload is switched off");
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
   if (options.duration > std::chrono::hours(24 * 7)) refuse("the duration must be 7 days at most");
@@ -233,6 +234,7 @@ void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& 
 
 /// What follows from what was asked for.
 LoadOptions completed(LoadOptions options) {
+  options.workload = options.workload.without_idle();
   if (options.users == 0) options.users = options.connections;
   if (!options.plan.empty()) {
     options.duration = std::chrono::duration_cast<std::chrono::milliseconds>(options.plan.length());

@@ -1,4 +1,4 @@
-// No state.
+// A workload's own questions, and the workloads that are cut out of another one.
 #include "loadgen/workload/plan.h"
 
 #include <fmt/format.h>
@@ -11,6 +11,26 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr const char* kDefaultName = "grocery";
+
+/// Drops the statements that no operation uses, and numbers the others again.
+void keep_used_statements(Workload& workload) {
+  std::vector<std::string> statements;
+  std::vector<int> lines;
+  std::vector<int> moved(workload.statements.size(), -1);
+  for (auto& operation : workload.operations) {
+    for (auto& step : operation.steps) {
+      const auto at = static_cast<std::size_t>(step.statement);
+      if (moved[at] < 0) {
+        moved[at] = static_cast<int>(statements.size());
+        statements.push_back(workload.statements[at]);
+        lines.push_back(workload.statement_lines[at]);
+      }
+      step.statement = moved[at];
+    }
+  }
+  workload.statements = std::move(statements);
+  workload.statement_lines = std::move(lines);
+}
 
 }  // namespace
 
@@ -59,12 +79,20 @@ Workload Workload::only(const std::string& operation) const {
       Workload out = *this;
       out.operations = {each};
       out.operations[0].weight = 1;  // 0 switches it off among others only
+      keep_used_statements(out);
       return out;
     }
     names.push_back(each.name);
   }
   throw Error(ExitCode::usage, fmt::format("the workload has no operation \"{}\"", operation),
               fmt::format("It has: {}.", fmt::join(names, ", ")));
+}
+
+Workload Workload::without_idle() const {
+  Workload out = *this;
+  std::erase_if(out.operations, [](const Operation& each) { return !(each.weight > 0); });
+  keep_used_statements(out);
+  return out;
 }
 
 }  // namespace pantryd::loadgen

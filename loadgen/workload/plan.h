@@ -109,8 +109,12 @@ struct Workload {
   RatePlan load;  ///< how the rate moves; empty: as the command says
 
   [[nodiscard]] bool needs_dataset() const;
-  /// The workload with this operation alone. Throws Error(usage) that lists the names.
+  /// The workload with this operation alone, whatever its weight, and with no statements of others.
+  /// Throws Error(usage) that lists the names.
   [[nodiscard]] Workload only(const std::string& operation) const;
+  /// Without the operations of weight 0 and their statements. Everything that sends operations to
+  /// a server uses this: a weight of 0 switches an operation off.
+  [[nodiscard]] Workload without_idle() const;
 };
 
 [[nodiscard]] std::string statement_name(int statement);

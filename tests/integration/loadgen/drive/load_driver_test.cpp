@@ -192,6 +192,27 @@ TEST(LoadUsersTest, ThousandsWhoThinkShareAFewConnections) {
   EXPECT_LT(result.totals.users_peak, 3'000) << "those who think wait for nothing";
 }
 
+TEST(LoadWeightTest, AnOperationOfWeightZeroNeitherRunsNorIsPrepared) {
+  // Its table does not exist, so the server would refuse to prepare it.
+  const auto workload = workload_of(
+      std::string(kOne) +
+      "  - {name: off, weight: 0, steps: [{sql: DELETE FROM there_is_no_such_table}]}\n");
+  for (const bool open : {true, false}) {
+    auto options = load_of(workload);
+    if (!open) options.rate_per_s.reset();
+    options.duration = 1s;
+    const auto result = run_load(shared_sandbox().primary(), options);
+    EXPECT_EQ(result.errors(), 0) << result.to_text();
+    EXPECT_GT(result.completed(), 0);
+    ASSERT_EQ(result.operations.size(), 1U);
+    EXPECT_EQ(result.operations[0].name, "one");
+  }
+  // The control: with a weight it is prepared, and refused.
+  auto options = load_of(workload);
+  options.workload.operations[1].weight = 1;
+  EXPECT_THROW((void)run_load(shared_sandbox().primary(), options), Error);
+}
+
 TEST(LoadWindowsTest, TheFileAddsUpToTheResult) {
   auto options = load_of(workload_of(kOne));
   options.threads = 2;

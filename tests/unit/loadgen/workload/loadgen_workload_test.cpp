@@ -75,6 +75,25 @@ TEST(WorkloadTest, EqualStatementsArePreparedOnce) {
   EXPECT_EQ(unique.size(), workload.statements.size());
 }
 
+TEST(WorkloadTest, AnOperationOfWeightZeroIsSwitchedOffWithItsStatements) {
+  const auto workload = parse_workload(
+      "version: 1\nname: w\noperations:\n"
+      "  - {name: off, weight: 0, steps: [{sql: DELETE FROM sales}, {sql: SELECT 1}]}\n"
+      "  - {name: on, weight: 2, steps: [{sql: SELECT 1}, {sql: SELECT 2}]}\n",
+      "w.yaml");
+  const auto kept = workload.without_idle();
+  ASSERT_EQ(kept.operations.size(), 1U);
+  EXPECT_EQ(kept.operations[0].name, "on");
+  EXPECT_EQ(kept.statements, (std::vector<std::string>{"SELECT 1", "SELECT 2"}));
+  EXPECT_EQ(kept.statement_lines.size(), 2U);
+  EXPECT_EQ(kept.operations[0].steps[0].statement, 0);
+  EXPECT_EQ(kept.operations[0].steps[1].statement, 1);
+  // A person who names it wants it.
+  const auto only = workload.only("off");
+  ASSERT_EQ(only.without_idle().operations.size(), 1U);
+  EXPECT_EQ(only.statements, (std::vector<std::string>{"DELETE FROM sales", "SELECT 1"}));
+}
+
 TEST(WorkloadErrorTest, NamesFileLineAndColumn) {
   EXPECT_THAT(error_of(with_head("foo: 2\n")), StartsWith("w.yaml:3:1: unknown key \"foo\""));
   EXPECT_THAT(error_of("version: 1\nname: w\n"),
