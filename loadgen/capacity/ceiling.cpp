@@ -274,7 +274,8 @@ class Transactions {
     const auto after = control.transactions();
     if (before_ < 0 || after < before_) return;
     transactions_ += static_cast<double>(after - before_);
-    operations_ += static_cast<double>(result.completed() + result.totals.warmup_operations);
+    operations_ += static_cast<double>(result.completed() + result.refused() +
+                                       result.totals.warmup_operations);
   }
   [[nodiscard]] std::optional<double> per_operation() const {
     if (operations_ <= 0) return std::nullopt;

@@ -51,7 +51,7 @@ struct Ceiling {
   std::int64_t checkpoints_seen = 0;  ///< completed from the first confirmation to the end
   std::vector<std::string> notes;     ///< what could not be done, each a sentence
 
-  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.find_max","version":1,...}
+  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.find_max","version":2,...}
   [[nodiscard]] std::string to_text() const;
 };
 

@@ -1,4 +1,4 @@
-// No state.
+// Writes a confirmed ceiling into the database that it was measured on.
 #include "loadgen/capacity/ceiling_store.h"
 
 #include <fmt/format.h>
@@ -9,8 +9,11 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr auto kLimit = std::chrono::seconds(20);
+/// 1: of builds that counted what ended after the measured time as throughput; such rows stay in
+/// the table, and the probe load_ceiling does not export them.
+constexpr std::int64_t kResultVersion = 2;
 
-// A lock of the catalogue that somebody else holds is no reason to make others queue behind us.
+// Others must not queue behind us while somebody else holds a lock of the catalogue.
 constexpr const char* kTable =
     "BEGIN;"
     "SET LOCAL lock_timeout = '2s';"
@@ -23,14 +26,17 @@ constexpr const char* kTable =
     " slo jsonb NOT NULL, server_version text NOT NULL, dataset jsonb,"
     " database_bytes bigint, hysteresis boolean,"
     " PRIMARY KEY (workload, mode, users, connections, measured_at));"
+    "ALTER TABLE pantryd.load_ceiling"
+    " ADD COLUMN IF NOT EXISTS result_version integer NOT NULL DEFAULT 1;"
     "GRANT USAGE ON SCHEMA pantryd TO pg_monitor;"
     "GRANT SELECT ON pantryd.load_ceiling TO pg_monitor;"
     "COMMIT";
 
 constexpr const char* kInsert =
     "INSERT INTO pantryd.load_ceiling (measured_at, workload, mode, users, connections, low_per_s,"
-    " high_per_s, transactions_per_s, slo, server_version, dataset, database_bytes, hysteresis) "
-    "VALUES (now(), $1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11, $12::boolean)";
+    " high_per_s, transactions_per_s, slo, server_version, dataset, database_bytes, hysteresis,"
+    " result_version) "
+    "VALUES (now(), $1, $2, $3, $4, $5, $6, $7, $8::jsonb, $9, $10::jsonb, $11, $12::boolean, $13)";
 
 constexpr const char* kForget =
     "DELETE FROM pantryd.load_ceiling WHERE measured_at < "
@@ -77,6 +83,7 @@ void insert(pg::Connection& connection, const Ceiling& ceiling, Deadline deadlin
   } else {
     params.add(std::nullopt);
   }
+  params.add(kResultVersion);
   connection.exec(kInsert, params, deadline);
   connection.exec(kForget, deadline);
 }
@@ -98,8 +105,10 @@ std::string store_ceiling(const pg::Conninfo& where, const Ceiling& ceiling) {
   try {
     auto connection =
         pg::Connection::connect(where.with("application_name", "pantryd-find-max"), deadline);
-    const auto there =
-        connection.exec("SELECT to_regclass('pantryd.load_ceiling') IS NOT NULL", deadline);
+    const auto there = connection.exec(
+        "SELECT EXISTS (SELECT FROM pg_attribute WHERE attname = 'result_version' AND NOT"
+        " attisdropped AND attrelid = to_regclass('pantryd.load_ceiling'))",
+        deadline);
     if (!there.boolean(0, 0)) connection.exec_script(kTable, deadline);
     insert(connection, ceiling, deadline);
     return {};

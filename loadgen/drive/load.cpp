@@ -11,6 +11,7 @@
 #include <exception>
 #include <thread>
 
+#include "base/assert.h"
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/verdict.h"
 #include "loadgen/evidence/sampler.h"
@@ -51,7 +52,8 @@ void check(const LoadOptions& options) {
     refuse(
         fmt::format("{} threads need at least {} connections", options.threads, options.threads));
   }
-  if (options.workload.operations.empty()) refuse("every operation of the workload is switched off");
+  if (options.workload.operations.empty())
+    refuse("every operation of the workload is switched off");
   if (options.users > 100'000) refuse("the users must be at most 100000");
   if (options.duration.count() < 1) refuse("the duration must be above 0");
   if (options.duration > std::chrono::hours(24 * 7)) refuse("the duration must be 7 days at most");
@@ -211,6 +213,16 @@ void drive(std::vector<Engine>& engines, const WindowCollector& windows,
   }
 }
 
+/// Throughput and the windows are the same count.
+void check_windows(const LoadResult& result) {
+  if (result.totals.windows.size() >= kWindowsMax) return;
+  std::int64_t sum = 0;
+  for (const auto& window : result.totals.windows) {
+    if (window.phase == Phase::measured) sum += window.completed;
+  }
+  PANTRYD_ASSERT(sum == result.done_in_window());
+}
+
 void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& windows) {
   result.totals = std::move(engines[0].reactor->totals());
   result.priority_raised = true;
@@ -230,6 +242,7 @@ void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& 
     result.operations.push_back(std::move(operation));
   }
   result.totals.operations.clear();
+  check_windows(result);
 }
 
 /// What follows from what was asked for.
@@ -306,34 +319,37 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   return result;
 }
 
-std::int64_t LoadResult::offered() const {
+std::int64_t LoadResult::sum_of(std::int64_t OperationTotals::*count) const {
   std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.offered;
+  for (const auto& each : operations) sum += each.totals.*count;
   return sum;
+}
+std::int64_t LoadResult::offered() const {
+  return sum_of(&OperationTotals::offered);
 }
 std::int64_t LoadResult::completed() const {
-  std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.completed;
-  return sum;
+  return sum_of(&OperationTotals::completed);
 }
 std::int64_t LoadResult::refused() const {
-  std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.refused;
-  return sum;
+  return sum_of(&OperationTotals::refused);
+}
+std::int64_t LoadResult::empty() const {
+  return sum_of(&OperationTotals::empty);
 }
 std::int64_t LoadResult::errors() const {
-  std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.errors;
-  return sum;
+  return sum_of(&OperationTotals::errors);
 }
 std::int64_t LoadResult::not_started() const {
-  std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.not_started;
-  return sum;
+  return sum_of(&OperationTotals::not_started);
+}
+std::int64_t LoadResult::done_in_window() const {
+  return sum_of(&OperationTotals::done_in_window);
 }
 double LoadResult::completed_per_s() const {
-  const auto seconds = totals.client.measured_s;
-  return seconds > 0 ? static_cast<double>(completed()) / seconds : 0;
+  return throughput_per_s(done_in_window(), totals.client.measured_s);
+}
+double LoadResult::completed_per_s(const OperationResult& operation) const {
+  return throughput_per_s(operation.totals.done_in_window, totals.client.measured_s);
 }
 
 }  // namespace pantryd::loadgen

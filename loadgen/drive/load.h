@@ -83,13 +83,18 @@ struct LoadResult {
   Verdict verdict = Verdict::inconclusive;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence
 
+  // Sums over the operations, see OperationTotals.
   [[nodiscard]] std::int64_t offered() const;
   [[nodiscard]] std::int64_t completed() const;
   [[nodiscard]] std::int64_t refused() const;
+  [[nodiscard]] std::int64_t empty() const;
   [[nodiscard]] std::int64_t errors() const;
   [[nodiscard]] std::int64_t not_started() const;
-  [[nodiscard]] double completed_per_s() const;
-  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.load","version":1,...}
+  [[nodiscard]] std::int64_t done_in_window() const;
+  [[nodiscard]] double completed_per_s() const;  ///< throughput_per_s() of all operations
+  [[nodiscard]] double completed_per_s(const OperationResult& operation) const;
+  [[nodiscard]] std::int64_t sum_of(std::int64_t OperationTotals::*count) const;
+  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.load","version":2,...}
   [[nodiscard]] std::string to_text() const;
 };
 

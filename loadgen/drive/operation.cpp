@@ -23,6 +23,7 @@ void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
   self.attempt = 0;
   self.sent_at = at;
   self.next_step = 0;
+  self.sent_work = false;
   self.error_code.clear();
   self.error_message.clear();
   ++running_;
@@ -54,8 +55,11 @@ void Reactor::send_next(int slot) {
       self.session->add(statement_names_[static_cast<std::size_t>(step.statement)].c_str(),
                         binding_);
       self.batch.push_back(self.next_step);
+      self.sent_work = self.sent_work || !step.only_frames;
     }
-    if (self.batch.empty()) return finish_ok(slot);
+    if (self.batch.empty()) {
+      return finish(slot, self.sent_work ? Ending::completed : Ending::empty);
+    }
     send(slot);
   } catch (const pg::PgError& error) {
     lose(slot, error.sqlstate(), error.what());
@@ -191,8 +195,7 @@ void Reactor::finish_failed(int slot) {
   }
   const auto& refusals = workload_.operations[self.arrival.operation].refusals;
   if (std::find(refusals.begin(), refusals.end(), self.error_code) != refusals.end()) {
-    if (measured(self.arrival)) ++operation.refused;
-    return finish_ok(slot);
+    return finish(slot, Ending::refused);
   }
   count_error(self);
   --running_;
@@ -202,7 +205,7 @@ void Reactor::finish_failed(int slot) {
 }
 
 void Reactor::count_error(Slot& slot) {
-  ++window_->operations[slot.arrival.operation].errors;
+  ++window_at(now()).operations[slot.arrival.operation].errors;
   if (measuring_) ++totals_.client.operations;
   if (!measured(slot.arrival)) {
     ++totals_.warmup_operations;
@@ -212,25 +215,43 @@ void Reactor::count_error(Slot& slot) {
   totals_.add_error(slot.error_code, slot.error_message);
 }
 
-void Reactor::finish_ok(int slot) {
+/// By end, into the window of `at`, and by arrival, into the totals.
+void Reactor::count_ending(const Slot& slot, Ending ending, Nanos at) {
+  auto& window = window_at(at);
+  auto& seen = window.operations[slot.arrival.operation];
+  auto& operation = totals_.operations[slot.arrival.operation];
+  const bool counts = measured(slot.arrival);
+  const auto response_us = (at - slot.arrival.intended_ns) / 1000;
+  if (measuring_) ++totals_.client.operations;
+  if (ending == Ending::empty) {
+    ++seen.empty;
+    if (counts) ++operation.empty;
+    return;
+  }
+  seen.response.record(response_us);
+  if (ending == Ending::refused) {
+    ++seen.refused;
+  } else {
+    ++seen.completed;
+    if (window.phase == Phase::measured) ++operation.done_in_window;
+    if (window.phase == Phase::drain) ++totals_.drained.completed;
+  }
+  if (!counts) {
+    ++totals_.warmup_operations;
+    return;
+  }
+  ++(ending == Ending::refused ? operation.refused : operation.completed);
+  operation.response.record(response_us);
+  operation.service.record((at - slot.sent_at) / 1000);
+  const auto& slo = workload_.operations[slot.arrival.operation].slo_p99;
+  if (slo && response_us > slo->count()) ++operation.over_slo;
+}
+
+void Reactor::finish(int slot, Ending ending) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
   const auto at = now();
-  const auto response_us = (at - self.arrival.intended_ns) / 1000;
-  auto& seen = window_->operations[self.arrival.operation];
-  ++seen.completed;
-  seen.response.record(response_us);
-  if (measuring_) ++totals_.client.operations;
-  if (measured(self.arrival)) {
-    auto& operation = totals_.operations[self.arrival.operation];
-    const auto& slo = workload_.operations[self.arrival.operation].slo_p99;
-    ++operation.completed;
-    operation.response.record(response_us);
-    operation.service.record((at - self.sent_at) / 1000);
-    if (slo && response_us > slo->count()) ++operation.over_slo;
-  } else {
-    ++totals_.warmup_operations;
-  }
-  if (self.unproven) {
+  count_ending(self, ending, at);
+  if (self.unproven && ending != Ending::empty) {
     self.unproven = false;
     outages_.succeeded(static_cast<double>(at - measure_from_) * kNsToS);
   }

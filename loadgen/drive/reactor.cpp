@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <ctime>
 
+#include "base/assert.h"
 #include "base/file.h"
 #include "base/thread_cpu.h"
 
@@ -124,18 +125,23 @@ void Reactor::run() {
   if (options_.raise_priority) priority_raised_ = raise_priority(schedule_.has_value());
   measure_from_ = options_.warmup.count();
   arrivals_end_ = measure_from_ + options_.duration.count();
-  window_->second = -(measure_from_ + kSecond - 1) / kSecond;
+  clock_.emplace(measure_from_, arrivals_end_);
+  window_->phase = clock_->phase();
+  window_->second = clock_->second();
   watch_.measure(measure_from_, arrivals_end_);
   const bool exponential = schedule_ && options_.arrivals == Arrivals::poisson;
   watch_.facts().gaps = ArrivalGaps(exponential ? options_.plan.mean_per_s() / options_.parts : 0);
   std::array<epoll_event, kEvents> events{};
   watch_.woke(now());
-  for (auto at = now(); !over(at); at = now()) {
+  for (;;) {
+    const auto at = now();
     update_phase(at);
     tick(at);
     watch_.missing(at, missing_connections());
-    take_arrivals(at);
+    take_arrivals(std::min(at, arrivals_end_ - 1), at);
     dispatch();
+    // Only here: however late the loop woke, all that was due before the end has been taken over.
+    if (over(at)) break;
     const auto before_wait = now();
     const auto until = wake_at(before_wait);
     watch_.sleeps(before_wait, until);
@@ -199,6 +205,8 @@ bool Reactor::over(Nanos at) const {
 void Reactor::update_phase(Nanos at) {
   if (!was_stopped_ && stop_ != nullptr && stop_->requested()) {
     was_stopped_ = true;
+    (void)window_at(at);  // what was due before the end belongs to the windows before it
+    clock_->cut(at);
     arrivals_end_ = std::min(arrivals_end_, at);
     measure_from_ = std::min(measure_from_, at);
     watch_.measure(measure_from_, arrivals_end_);
@@ -219,8 +227,8 @@ void Reactor::update_phase(Nanos at) {
   }
 }
 
-void Reactor::take_arrivals(Nanos at) {
-  const auto due = std::min(at, arrivals_end_ - 1);
+/// Takes over what is due up to and including `due`, seen at `at`.
+void Reactor::take_arrivals(Nanos due, Nanos at) {
   if (users_) {
     // What is taken here goes on only after a turn of the loop, so this ends.
     while (users_->next_ns() <= due) enqueue(users_->take());
@@ -280,13 +288,8 @@ void Reactor::dispatch() {
 
 void Reactor::tick(Nanos at) {
   if (at < next_tick_) return;
-  const auto second = (at - measure_from_ >= 0) ? (at - measure_from_) / kSecond
-                                                : -((measure_from_ - at + kSecond - 1) / kSecond);
-  next_tick_ = std::min(at + kTick, measure_from_ + (second + 1) * kSecond);
-  if (second > window_->second) {
-    roll_window();
-    window_->second = second;
-  }
+  (void)window_at(at);
+  next_tick_ = std::min(at + kTick, clock_->end());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     const auto state = slots_[i].state;
     const bool busy = state == Slot::State::running || state == Slot::State::rolling_back;
@@ -294,11 +297,28 @@ void Reactor::tick(Nanos at) {
   }
 }
 
+/// The window that `at` lies in. Those before it are handed over first, with the arrivals that were
+/// due in them, even if nobody looked at the clock meanwhile: a count is never in a later second.
+WindowPart& Reactor::window_at(Nanos at) {
+  while (at >= clock_->end()) {
+    take_arrivals(std::min(clock_->end(), arrivals_end_) - 1, at);
+    roll_window();
+  }
+  return *window_;
+}
+
 void Reactor::roll_window() {
   window_->queued = static_cast<std::int64_t>(queue_.size());
   window_->running = running_;
   window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
-  (void)windows_.hand_over(window_);  // else it goes on as the second that begins now
+  if (clock_->ends_phase()) {
+    windows_.hand_over_phase(window_);
+  } else {
+    (void)windows_.hand_over(window_);  // else it goes on as the second that begins now
+  }
+  clock_->advance();
+  window_->phase = clock_->phase();
+  window_->second = clock_->second();
 }
 
 void Reactor::handle_event(int slot, unsigned events) {
@@ -333,9 +353,9 @@ void Reactor::take_connections() {
 
 void Reactor::end_of_run() {
   const auto at = now();
-  update_phase(at);
-  // The loop may have been held up over the end: what was due and not seen is offered all the same.
-  if (schedule_) take_arrivals(at);
+  PANTRYD_ASSERT(measured_done_);
+  (void)window_at(at);
+  totals_.drained.seconds = static_cast<double>(at - arrivals_end_) * 1e-9;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
     if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;
@@ -356,6 +376,7 @@ void Reactor::end_of_run() {
     operation.response.record((at - arrival.intended_ns) / 1000);
   }
   queue_.clear();
+  for (const auto& operation : totals_.operations) PANTRYD_ASSERT(operation.is_closed());
   window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
   windows_.hand_over_last(std::move(window_));
   totals_.outages = outages_.take();

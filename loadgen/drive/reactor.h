@@ -15,6 +15,7 @@
 #include "loadgen/drive/schedule.h"
 #include "loadgen/drive/totals.h"
 #include "loadgen/drive/users.h"
+#include "loadgen/drive/window_clock.h"
 #include "loadgen/drive/windows.h"
 #include "loadgen/workload/values.h"
 
@@ -71,6 +72,7 @@ class Reactor {
     Arrival arrival;
     Values values;
     std::size_t next_step = 0;
+    bool sent_work = false;          ///< a statement other than BEGIN and COMMIT was sent
     std::vector<std::size_t> batch;  ///< steps that were sent together
     std::vector<Reply> replies;
     int attempt = 0;
@@ -80,12 +82,12 @@ class Reactor {
 
   // reactor.cpp: time, queue, events
   [[nodiscard]] Nanos now() const;
-  void take_arrivals(Nanos at);
+  void take_arrivals(Nanos due, Nanos at);
   void enqueue(const Arrival& arrival);
   void dispatch();
   void tick(Nanos at);
+  [[nodiscard]] WindowPart& window_at(Nanos at);
   void roll_window();
-  void count_window(std::int64_t second);
   void update_phase(Nanos at);
   void handle_event(int slot, unsigned events);
   void take_connections();
@@ -106,7 +108,10 @@ class Reactor {
   void on_batch(int slot);
   [[nodiscard]] bool accept(Slot& slot);
   void finish_failed(int slot);
-  void finish_ok(int slot);
+  /// How an operation that did not fail ended.
+  enum class Ending { completed, refused, empty };
+  void finish(int slot, Ending ending);
+  void count_ending(const Slot& slot, Ending ending, Nanos at);
   void release(int slot, Nanos at);
   void lose(int slot, std::string code, const std::string& message);
   void time_out(int slot);
@@ -128,6 +133,7 @@ class Reactor {
   Nanos measure_from_ = 0;
   Nanos arrivals_end_ = 0;
   Nanos next_tick_ = 0;
+  std::optional<WindowClock> clock_;  ///< from run() on; of window_
   Nanos timer_armed_for_ = -1;
   bool exact_wait_ = true;  ///< the kernel waits to the nanosecond; else timer_fd_ wakes us
   bool measuring_ = false;

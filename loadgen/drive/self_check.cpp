@@ -106,6 +106,11 @@ void look_at_loop(const SelfCheckFacts& facts, Findings& out) {
 }
 
 void look_at_arrivals(const SelfCheckFacts& facts, Findings& out) {
+  if (facts.empty > 0 && facts.empty == facts.offered) {
+    out.surroundings("empty", fmt::format("All {} operations skipped each of their steps: nothing "
+                                          "was sent to the server.",
+                                          facts.offered));
+  }
   if (facts.planned) {
     const double off = std::abs(static_cast<double>(facts.offered) - *facts.planned);
     if (off > kArrivalsOffMax * *facts.planned && off > 5 * std::sqrt(*facts.planned)) {
@@ -210,6 +215,7 @@ SelfCheckFacts self_check_facts(const LoadResult& result) {
     out.poisson = result.options.arrivals == Arrivals::poisson;
   }
   out.offered = result.offered();
+  out.empty = result.empty();
   out.cpu_share = std::max(
       client.loop.busiest_cpu_share,
       share(client.cpu_s, client.measured_s *

@@ -13,6 +13,7 @@
 //   cgroup throttling                1 %   of the time
 //   step of the wall clock        50 ms    between two looks 0.1 s apart: slewing is far below
 //   connections below plan           5 %   of their time, outages and timeouts apart
+//   empty operations                 all   of them: nothing was sent to the server
 //   server settings                  any   that changed
 //   other databases                  5 %   of our transactions and 10/s, or 5 % of our time at work
 #pragma once
@@ -32,6 +33,7 @@ struct SelfCheckFacts {
   double measured_s = 0;
   std::optional<double> planned;  ///< arrivals that the plan expects; none in a closed loop
   std::int64_t offered = 0;
+  std::int64_t empty = 0;
   bool poisson = false;  ///< gaps are to be those of a Poisson stream
   double cpu_share = 0;  ///< of the busiest thread
   double cpu_wait_share = 0;

@@ -36,13 +36,19 @@ void OperationTotals::merge(const OperationTotals& other) {
   offered += other.offered;
   completed += other.completed;
   refused += other.refused;
+  empty += other.empty;
   errors += other.errors;
   not_started += other.not_started;
   retries += other.retries;
   over_slo += other.over_slo;
+  done_in_window += other.done_in_window;
   response.merge(other.response);
   service.merge(other.service);
   wait.merge(other.wait);
+}
+
+double throughput_per_s(std::int64_t done_in_window, double measured_s) {
+  return measured_s > 0 ? static_cast<double>(done_in_window) / measured_s : 0;
 }
 
 void RunTotals::add_error(const std::string& code, const std::string& message) {
@@ -56,6 +62,8 @@ void RunTotals::merge(const RunTotals& other) {
   for (std::size_t i = 0; i < other.operations.size(); ++i) {
     operations[i].merge(other.operations[i]);
   }
+  drained.completed += other.drained.completed;
+  drained.seconds = std::max(drained.seconds, other.drained.seconds);
   for (const auto& [code, entry] : other.errors) {
     auto& mine = errors[code];
     if (mine.count == 0) mine.first_message = entry.first_message;

@@ -114,6 +114,11 @@ void judge(LoadResult& result) {
   if (offered < kSamplesMin) {
     reasons.push_back(fmt::format("Only {} operations were offered.", offered));
   }
+  if (offered > 0 && result.completed() == 0) {
+    unproven = true;
+    reasons.push_back(fmt::format("No operation was completed: {} were refused, {} were empty.",
+                                  result.refused(), result.empty()));
+  }
   const auto failed = result.errors() + result.not_started();
   const double failed_share =
       offered > 0 ? static_cast<double>(failed) / static_cast<double>(offered) : 0;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "loadgen/drive/histogram.h"
@@ -16,16 +17,20 @@
 
 namespace pantryd::loadgen {
 
-/// One reactor's counts of a second. `second` as in Window.
+/// One reactor's counts of a second. `second` and the counts as in Window.
 struct WindowPart {
   struct Operation {
-    std::int64_t offered = 0, completed = 0, errors = 0;
+    std::int64_t offered = 0, completed = 0, refused = 0, empty = 0, errors = 0;
     Histogram response;
   };
+  /// Windows of a run in order.
+  using Key = std::pair<Phase, std::int64_t>;
   explicit WindowPart(std::size_t count) : operations(count) {}
   void add(const WindowPart& other);  ///< of the same second
   void clear();
+  [[nodiscard]] Key key() const { return {phase, second}; }
 
+  Phase phase = Phase::measured;
   std::int64_t second = 0;
   std::int64_t queued = 0, running = 0, connections = 0;  ///< at its end
   std::vector<Operation> operations;
@@ -33,11 +38,14 @@ struct WindowPart {
 
 /// What the person sees while it runs.
 struct LiveState {
-  std::int64_t second = 0;                              ///< of the measured part; negative: warm-up
+  std::int64_t second = 0;                              ///< as in Window
   std::int64_t offered = 0, completed = 0, errors = 0;  ///< in the last whole second
   std::int64_t p99_us = 0;
   std::int64_t queued = 0, running = 0, connections = 0;
 };
+
+/// More seconds than a run can have; the windows beyond it are not kept.
+inline constexpr std::size_t kWindowsMax = 8 * 86'400;
 
 class WindowCollector {
  public:
@@ -49,14 +57,17 @@ class WindowCollector {
   WindowCollector(const WindowCollector&) = delete;
   WindowCollector& operator=(const WindowCollector&) = delete;
 
-  /// For a reactor, once at its begin.
+  /// For a reactor, once at its start.
   [[nodiscard]] std::unique_ptr<WindowPart> take();
   /// Hands a second over and leaves an empty part in its place. False, and nothing has changed,
   /// when the thread is so far behind that no part is free: then the reactor goes on with the same,
   /// whose second is the last of those that it covers. Never waits for more than a lock held for
   /// moments.
   [[nodiscard]] bool hand_over(std::unique_ptr<WindowPart>& part);
-  /// The last of a reactor: the seconds after it do not wait for this one any more.
+  /// The same at the end of a phase, where the counts of two phases would be mixed: makes one part
+  /// more when none is free. A reactor may do so twice.
+  void hand_over_phase(std::unique_ptr<WindowPart>& part);
+  /// The last one of a reactor: the seconds after it do not wait for this one any more.
   void hand_over_last(std::unique_ptr<WindowPart> part);
 
   /// Ends the thread when all is written. After that the windows are whole.
@@ -71,18 +82,22 @@ class WindowCollector {
   };
   void work();
   void keep(std::unique_ptr<WindowPart> part);
+  void emit_whole(const std::vector<WindowPart::Key>& gone_after, bool all);
   void emit(const WindowPart& sum);
 
   const std::size_t reactors_;
+  const std::size_t operations_;
   const Each each_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::unique_ptr<WindowPart>> full_, free_;
-  std::vector<std::int64_t> gone_after_;  ///< the last second of each that is done
+  std::size_t with_reactors_ = 0;            ///< parts that are being filled
+  std::size_t made_ = 0;                     ///< parts that exist
+  std::vector<WindowPart::Key> gone_after_;  ///< the last second of each that is done
   bool finished_ = false;
   LiveState live_;
   // Of the thread alone, until it has ended:
-  std::map<std::int64_t, Second> seconds_;
+  std::map<WindowPart::Key, Second> seconds_;
   std::vector<Window> windows_;
   std::thread thread_;
 };

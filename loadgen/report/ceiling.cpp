@@ -68,7 +68,7 @@ std::string growth_text(const Growth& growth) {
 }  // namespace
 
 std::string Ceiling::to_json() const {
-  Json out = {{"format", "pantryd.find_max"}, {"version", 1}};
+  Json out = {{"format", "pantryd.find_max"}, {"version", 2}};
   out["started_at"] = started_at;
   out["taken_s"] = taken_s;
   out["target"] = target;

@@ -79,7 +79,7 @@ struct Comparison {
                                        const std::vector<ComparedRun>& b);
 
 /// From the JSON of a load result. Throws Error(usage) that begins with `name` when it is cut off,
-/// of another format or of a newer version.
+/// of another format or of another version.
 [[nodiscard]] ComparedRun read_run(const std::string& name, const std::string& text);
 
 /// Puts the seconds of a file of windows (window_file.h: JSON lines) in place of those of the

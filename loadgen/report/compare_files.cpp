@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <climits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -13,7 +14,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 /// Options that change what is measured. The seed and the length of the run do not.
 constexpr std::array kOptions{"workload", "mode",        "loop",    "rate_per_s",
                               "users",    "connections", "threads", "arrivals"};
@@ -32,8 +33,13 @@ Json parse_result(const std::string& name, const std::string& text) {
            hint);
   }
   const bool numbered = json.contains("version") && json["version"].is_number_integer();
-  if (!numbered || json["version"].get<int>() > kVersion) {
-    refuse("written by a newer pantryd", "Compare with that version.");
+  const int version = numbered ? json["version"].get<int>() : INT_MAX;
+  if (version > kVersion) refuse("written by a newer pantryd", "Compare with that version.");
+  if (version < kVersion) {
+    refuse(fmt::format("a result of version {}, whose throughput counts what ended after the "
+                       "measured time",
+                       version),
+           "Run the load again with this pantryd.");
   }
   return json;
 }
@@ -97,14 +103,12 @@ ComparedRun read_run(const std::string& name, const std::string& text) {
         json.at("client").at("cpu_us_per_operation").get<double>());
     for (const auto& operation : json.at("operations")) {
       const auto which = operation.at("name").get<std::string>();
-      if (measured_s > 0) {
-        add(run, which, "throughput_per_s", operation.at("completed").get<double>() / measured_s);
-      }
+      add(run, which, "throughput_per_s", operation.at("completed_per_s").get<double>());
       read_percentiles(run, which, operation.at("response_us"));
     }
     for (const auto& window : json.at("windows")) {
       const auto second = window.at("second").get<std::int64_t>();
-      // The last one may be a part of a second, and beyond the measured part only the rest ends.
+      // The last one may be a part of a second, and what comes after it is the drain.
       if (second < 0 || static_cast<double>(second + 1) > measured_s) continue;
       run.seconds.push_back(
           {window.at("completed").get<double>(), window.at("p99_us").get<double>()});

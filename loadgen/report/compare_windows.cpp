@@ -12,7 +12,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& what) {
   throw Error(ExitCode::usage, fmt::format("{}: {}", name, what),

@@ -74,6 +74,7 @@ std::string load_charts(const LoadResult& result, const ChartAxis& axis) {
   ChartPoints p99;
   for (const auto& window : result.totals.windows) {
     const double middle = static_cast<double>(window.second) + 0.5;
+    if (window.phase == Phase::drain) continue;  // no throughput, and no second of the load
     done.emplace_back(middle, static_cast<double>(window.completed));
     p99.emplace_back(middle, static_cast<double>(window.p99_us) / 1000);
   }

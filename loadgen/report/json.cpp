@@ -15,14 +15,17 @@ Json percentiles(const Histogram& histogram) {
           {"count", histogram.count()},         {"overflow", histogram.overflow()}};
 }
 
-Json operation_json(const OperationResult& operation) {
+Json operation_json(const LoadResult& result, const OperationResult& operation) {
   const auto& totals = operation.totals;
   Json out = {{"name", operation.name},
               {"offered", totals.offered},
               {"completed", totals.completed},
               {"refused", totals.refused},
+              {"empty", totals.empty},
               {"errors", totals.errors},
               {"not_started", totals.not_started},
+              {"completed_in_window", totals.done_in_window},
+              {"completed_per_s", result.completed_per_s(operation)},
               {"retries", totals.retries},
               {"misses", totals.misses()},
               {"response_us", percentiles(totals.response)},
@@ -83,7 +86,7 @@ Json client_json(const LoadResult& result) {
 }  // namespace
 
 std::string LoadResult::to_json() const {
-  Json out = {{"format", "pantryd.load"}, {"version", 1}};
+  Json out = {{"format", "pantryd.load"}, {"version", 2}};
   out["started_at"] = started_at;
   out["target"] = target;
   out["server"]["version"] = server_version;
@@ -104,11 +107,16 @@ std::string LoadResult::to_json() const {
   out["offered"] = offered();
   out["completed"] = completed();
   out["refused"] = refused();
+  out["empty"] = empty();
   out["errors"] = errors();
   out["not_started"] = not_started();
+  out["completed_in_window"] = done_in_window();
   out["completed_per_s"] = completed_per_s();
+  out["drained"] = {{"completed", totals.drained.completed}, {"seconds", totals.drained.seconds}};
   out["operations"] = Json::array();
-  for (const auto& operation : operations) out["operations"].push_back(operation_json(operation));
+  for (const auto& operation : operations) {
+    out["operations"].push_back(operation_json(*this, operation));
+  }
   out["client"] = client_json(*this);
   out["self_check"] = self_check.to_json();
   out["bottleneck"] = bottleneck.to_json();
@@ -132,9 +140,12 @@ std::string LoadResult::to_json() const {
   out["windows"] = Json::array();
   for (const auto& window : totals.windows) {
     out["windows"].push_back({{"second", window.second},
-                              {"warmup", window.second < 0},
+                              {"warmup", window.phase == Phase::warmup},
+                              {"drain", window.phase == Phase::drain},
                               {"offered", window.offered},
                               {"completed", window.completed},
+                              {"refused", window.refused},
+                              {"empty", window.empty},
                               {"errors", window.errors},
                               {"p99_us", window.p99_us},
                               {"queued", window.queued}});

@@ -60,13 +60,15 @@ std::string LoadResult::to_text() const {
   out += fmt::format("{:<18}{:>9}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "", "done", "failed",
                      "p50", "p95", "p99", "max", "service", "SLO p99");
   for (const auto& operation : operations) out += operation_line(operation);
-  out +=
-      fmt::format("{:.1f} operations/s done; {} offered = {} done + {} errors + {} not started\n",
-                  completed_per_s(), offered(), completed(), errors(), not_started());
-  if (refused() > 0) {
-    out += fmt::format("{} of those done were turned down by the database, as they should be\n",
-                       refused());
+  out += fmt::format("{:.1f} operations/s: {} completed in the measured {:.1f} s\n",
+                     completed_per_s(), done_in_window(), totals.client.measured_s);
+  if (totals.drained.completed > 0) {
+    out += fmt::format("not counted: {} more completed in the {:.1f} s after it\n",
+                       totals.drained.completed, totals.drained.seconds);
   }
+  out += fmt::format(
+      "{} offered = {} completed + {} refused + {} empty + {} errors + {} not started\n", offered(),
+      completed(), refused(), empty(), errors(), not_started());
   out += client_line(*this);
   for (const auto& [code, entry] : totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);

@@ -27,7 +27,7 @@ WindowFile::WindowFile(const LoadOptions& options) : path_(options.windows_file)
     throw Error(ExitCode::usage,
                 fmt::format("cannot write the windows to {}: {}", path_, std::strerror(errno)));
   }
-  nlohmann::ordered_json head = {{"format", "pantryd.load.windows"}, {"version", 1}};
+  nlohmann::ordered_json head = {{"format", "pantryd.load.windows"}, {"version", 2}};
   head["workload"] = options.workload.name;
   head["mode"] = to_string(options.mode);
   head["rate_per_s"] = options.rate_per_s ? nlohmann::ordered_json(*options.rate_per_s)
@@ -50,29 +50,31 @@ void WindowFile::put(const std::string& line) {
 void WindowFile::write(const WindowPart& second) {
   if (!file_ || !error_.empty()) return;
   ++seconds_;
-  std::int64_t offered = 0;
-  std::int64_t completed = 0;
-  std::int64_t errors = 0;
+  WindowPart::Operation all;
   for (const auto& each : second.operations) {
-    offered += each.offered;
-    completed += each.completed;
-    errors += each.errors;
+    all.offered += each.offered;
+    all.completed += each.completed;
+    all.refused += each.refused;
+    all.empty += each.empty;
+    all.errors += each.errors;
   }
   line_.clear();
   auto out = std::back_inserter(line_);
   fmt::format_to(out,
-                 "{{\"second\":{},\"warmup\":{},\"offered\":{},\"completed\":{},\"errors\":{},"
-                 "\"queued\":{},\"running\":{},\"connections\":{},\"operations\":{{",
-                 second.second, second.second < 0, offered, completed, errors, second.queued,
+                 "{{\"second\":{},\"warmup\":{},\"drain\":{},\"offered\":{},\"completed\":{},"
+                 "\"refused\":{},\"empty\":{},\"errors\":{},\"queued\":{},\"running\":{},"
+                 "\"connections\":{},\"operations\":{{",
+                 second.second, second.phase == Phase::warmup, second.phase == Phase::drain,
+                 all.offered, all.completed, all.refused, all.empty, all.errors, second.queued,
                  second.running, second.connections);
   for (std::size_t i = 0; i < second.operations.size(); ++i) {
     const auto& each = second.operations[i];
     fmt::format_to(out,
-                   "{}{}:{{\"offered\":{},\"completed\":{},\"errors\":{},\"p99_us\":{},"
-                   "\"max_us\":{},\"overflow\":{},\"response_us\":[",
+                   "{}{}:{{\"offered\":{},\"completed\":{},\"refused\":{},\"empty\":{},"
+                   "\"errors\":{},\"p99_us\":{},\"max_us\":{},\"overflow\":{},\"response_us\":[",
                    i > 0 ? "," : "", json_string(names_[i]), each.offered, each.completed,
-                   each.errors, each.response.quantile_us(0.99), each.response.max_us(),
-                   each.response.overflow());
+                   each.refused, each.empty, each.errors, each.response.quantile_us(0.99),
+                   each.response.max_us(), each.response.overflow());
     bool first = true;
     each.response.for_each([&](std::int64_t us, std::uint64_t count) {
       fmt::format_to(out, "{}[{},{}]", first ? "" : ",", us, count);

@@ -1,12 +1,14 @@
 // Seconds as JSON lines, written while the run goes on. The first line says what it is, each
 // further one is a second, and the last one is {"end":true,...}: a file without it was cut off.
 //
-//   {"format":"pantryd.load.windows","version":1,"workload":...,"operations":[names],...}
-//   {"second":0,"warmup":false,"offered":..,"completed":..,"errors":..,"queued":..,"running":..,
-//    "connections":..,"operations":{"sale":{"offered":..,"completed":..,"errors":..,"p99_us":..,
-//    "max_us":..,"overflow":..,"response_us":[[us,count],...]}}}
+//   {"format":"pantryd.load.windows","version":2,"workload":...,"operations":[names],...}
+//   {"second":0,"warmup":false,"drain":false,"offered":..,"completed":..,"refused":..,"empty":..,
+//    "errors":..,"queued":..,"running":..,"connections":..,"operations":{"sale":{"offered":..,
+//    "completed":..,"refused":..,"empty":..,"errors":..,"p99_us":..,"max_us":..,"overflow":..,
+//    "response_us":[[us,count],...]}}}
 //   {"end":true,"seconds":30}
 //
+// Counts are by end, see totals.h; a line with "drain":true is no part of the measured window.
 // response_us holds the buckets that are not empty, `us` being the highest value of the bucket:
 // files of several machines are added up by adding the counts of equal `us`.
 #pragma once

@@ -217,6 +217,7 @@ class OperationParser {
       workload_.statement_lines.push_back(line);
     }
     step.statement = static_cast<int>(found - texts.begin());
+    step.only_frames = step.sql == "BEGIN" || step.sql == "COMMIT";
     operation_.steps.push_back(std::move(step));
   }
 

@@ -77,6 +77,8 @@ struct Step {
   /// In pipelined mode: this step needs a value that an earlier one of the same batch captures,
   /// so a new round trip begins before it.
   bool starts_batch = false;
+  /// BEGIN or COMMIT. An operation that sends nothing else has done nothing.
+  bool only_frames = false;
 };
 
 struct Operation {

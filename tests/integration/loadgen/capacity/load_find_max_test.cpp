@@ -90,6 +90,36 @@ TEST(FindMaxRunTest, TheIntervalLiesBelowWhatEightSleepersCarryAndIsStoredAndExp
   EXPECT_THAT(metrics.output, HasSubstr("pantryd_load_ceiling_transactions_per_second{"));
 }
 
+TEST(FindMaxRunTest, ACeilingOfAnEarlierBuildIsNotExportedAndItsTableTakesTheNextOne) {
+  connect().exec_script(
+      "CREATE SCHEMA IF NOT EXISTS pantryd; DROP TABLE IF EXISTS pantryd.load_ceiling;"
+      "CREATE TABLE pantryd.load_ceiling (measured_at timestamptz NOT NULL, workload text NOT NULL,"
+      " mode text NOT NULL, users bigint NOT NULL, connections bigint NOT NULL,"
+      " low_per_s double precision NOT NULL, high_per_s double precision NOT NULL,"
+      " transactions_per_s double precision, slo jsonb NOT NULL, server_version text NOT NULL,"
+      " dataset jsonb, database_bytes bigint, hysteresis boolean,"
+      " PRIMARY KEY (workload, mode, users, connections, measured_at));"
+      "INSERT INTO pantryd.load_ceiling (measured_at, workload, mode, users, connections,"
+      " low_per_s, high_per_s, slo, server_version)"
+      " VALUES (now(), 'earlier', 'faithful', 8, 8, 2000, 2100, '{}', '15.1')",
+      Deadline::in(kLimit));
+  const auto exported = [] {
+    return run_binary("/bin/sh",
+                      {"-c", "\"$0\" --dsn \"$1\" metrics | grep pantryd_load_ceiling; true",
+                       places::binary, testing_support::dsn_of(shared_sandbox().primary())})
+        .output;
+  };
+  EXPECT_THAT(exported(), testing::Not(HasSubstr("earlier")));
+  Ceiling ceiling;
+  ceiling.options = short_search();
+  ceiling.search.verdict = Verdict::pass;
+  ceiling.search.low_per_s = 100;
+  ceiling.search.high_per_s = 104;
+  EXPECT_EQ(store_ceiling(shared_sandbox().primary(), ceiling), "");
+  EXPECT_THAT(exported(), HasSubstr("workload=\"sleep\""));
+  EXPECT_THAT(exported(), testing::Not(HasSubstr("earlier")));
+}
+
 TEST(FindMaxRunTest, AnSloThatNobodyCanMeetFailsAtOnceAndIsNotStored) {
   const auto file = written("sleep.yaml", kSleep);
   const auto out = (testing_support::scratch_dir() / "fail.json").string();
@@ -102,7 +132,7 @@ TEST(FindMaxRunTest, AnSloThatNobodyCanMeetFailsAtOnceAndIsNotStored) {
   EXPECT_THAT(told.output, HasSubstr("not stored"));
   const auto json = nlohmann::json::parse(read_file(out));
   EXPECT_EQ(json["format"], "pantryd.find_max");
-  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["version"], 2);
   EXPECT_EQ(json["verdict"], "FAIL");
   EXPECT_TRUE(json["low_per_s"].is_null());
 }

@@ -135,13 +135,16 @@ TEST(LoadThreadsTest, HoweverManyThreadsTheArrivalsAreTheSameAndNoneIsLost) {
     EXPECT_EQ(result.offered(), result.completed() + result.not_started());
     EXPECT_EQ(result.totals.client.threads, threads);
     std::int64_t in_windows = 0;
+    std::int64_t measured = 0;
     std::int64_t last = INT64_MIN;
     for (const auto& window : result.totals.windows) {
       EXPECT_GT(window.second, last);
       last = window.second;
       in_windows += window.completed;
+      if (window.phase == Phase::measured) measured += window.completed;
     }
     EXPECT_EQ(in_windows, result.completed() + result.totals.warmup_operations);
+    EXPECT_EQ(measured, result.done_in_window());
     offered.push_back(result.offered());
   }
   EXPECT_EQ(offered[0], offered[1]);
@@ -228,7 +231,11 @@ TEST(LoadWindowsTest, TheFileAddsUpToTheResult) {
   EXPECT_EQ(lines.back()["end"], true);
   std::int64_t completed = 0;
   std::int64_t counted = 0;
+  std::int64_t measured = 0;
   for (std::size_t i = 1; i + 1 < lines.size(); ++i) {
+    if (lines[i]["warmup"] == false && lines[i]["drain"] == false) {
+      measured += lines[i]["completed"].get<std::int64_t>();
+    }
     completed += lines[i]["completed"].get<std::int64_t>();
     for (const auto& pair : lines[i]["operations"]["one"]["response_us"]) {
       counted += pair[1].get<std::int64_t>();
@@ -236,6 +243,7 @@ TEST(LoadWindowsTest, TheFileAddsUpToTheResult) {
   }
   EXPECT_EQ(completed, result.completed() + result.totals.warmup_operations);
   EXPECT_EQ(counted, completed);
+  EXPECT_EQ(measured, result.done_in_window());
 }
 
 TEST(LoadRefusalTest, AnUnknownColumnIsToldWithItsFileLineAndTheServersWords) {

@@ -59,13 +59,22 @@ LoadOptions small_load() {
 
 /// What must hold of every run, however it went.
 void expect_consistent(const LoadResult& result) {
-  EXPECT_EQ(result.offered(), result.completed() + result.errors() + result.not_started());
+  EXPECT_EQ(result.offered(), result.completed() + result.refused() + result.empty() +
+                                  result.errors() + result.not_started());
   for (const auto& each : result.operations) {
-    EXPECT_EQ(each.totals.offered,
-              each.totals.completed + each.totals.errors + each.totals.not_started)
+    EXPECT_TRUE(each.totals.is_closed()) << each.name;
+    EXPECT_EQ(each.totals.service.count(), each.totals.completed + each.totals.refused)
         << each.name;
-    EXPECT_EQ(each.totals.service.count(), each.totals.completed) << each.name;
   }
+  std::int64_t offered_in_windows = 0;
+  std::int64_t in_windows = 0;
+  for (const auto& window : result.totals.windows) {
+    if (window.phase != Phase::measured) continue;
+    offered_in_windows += window.offered;
+    in_windows += window.completed;
+  }
+  EXPECT_EQ(offered_in_windows, result.offered());
+  EXPECT_EQ(in_windows, result.done_in_window());
   std::int64_t errors = 0;
   for (const auto& [code, entry] : result.totals.errors) errors += entry.count;
   EXPECT_EQ(errors, result.errors());
@@ -123,7 +132,9 @@ TEST_F(LoadgenTest, ASaleWithoutStockIsRefusedAndNotFailed) {
   expect_consistent(result);
   EXPECT_EQ(result.errors(), 0) << result.to_text();
   EXPECT_GT(result.refused(), 0);
-  EXPECT_EQ(result.refused(), result.completed());
+  EXPECT_EQ(result.completed(), 0) << "a refused operation is not done";
+  EXPECT_EQ(result.completed_per_s(), 0);
+  EXPECT_EQ(result.verdict, Verdict::inconclusive) << result.to_text();
 }
 
 TEST_F(LoadgenTest, AColumnThatIsAddedUnderLoadFailsNoSale) {
@@ -204,7 +215,9 @@ TEST_F(LoadgenTest, AShortLoadCountsEveryArrival) {
   EXPECT_EQ(number("SELECT count(*) FROM sales WHERE total <> quantity * unit_price"), 0);
   const auto json = nlohmann::json::parse(result.to_json());
   EXPECT_EQ(json["format"], "pantryd.load");
-  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["version"], 2);
+  EXPECT_EQ(json["empty"], 0);
+  EXPECT_TRUE(json["drained"].contains("completed") && json["drained"].contains("seconds"));
   EXPECT_GT(json["client"]["cpu_us_per_operation"].get<double>(), 0);
   EXPECT_TRUE(json["client"]["start_lag_us"].contains("p99"));
   for (const auto& operation : json["operations"]) {

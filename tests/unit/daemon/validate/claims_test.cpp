@@ -47,7 +47,7 @@ LoadResult load_with(std::int64_t completed, std::int64_t errors, std::int64_t r
   OperationResult operation;
   operation.name = "lookup";
   operation.totals.offered = completed + errors;
-  operation.totals.completed = completed;
+  operation.totals.completed = operation.totals.done_in_window = completed;
   operation.totals.errors = errors;
   for (std::int64_t i = 0; i < completed; ++i) operation.totals.response.record(response_us);
   out.operations.push_back(std::move(operation));

@@ -200,13 +200,13 @@ TEST(CompareTest, OperationsAreJudgedByTheHistogramsOfTheirSeconds) {
 
 nlohmann::ordered_json result() {
   return nlohmann::ordered_json::parse(R"({
-    "format": "pantryd.load", "version": 1, "verdict": "PASS", "stopped_early": false,
+    "format": "pantryd.load", "version": 2, "verdict": "PASS", "stopped_early": false,
     "measured_s": 2.5, "completed_per_s": 100.0,
     "server": {"version": "15.1", "settings": {"shared_buffers": "128MB"}},
     "settings": {"workload": "grocery", "mode": "faithful", "loop": "open", "rate_per_s": 100,
                  "users": 10, "connections": 10},
     "dataset": {"seed": 1}, "client": {"cpu_us_per_operation": 40.0},
-    "operations": [{"name": "sale", "completed": 250,
+    "operations": [{"name": "sale", "completed": 290, "completed_per_s": 100.0,
                     "response_us": {"p50": 1000, "p99": 4000}}],
     "windows": [{"second": -1, "completed": 90, "p99_us": 9000},
                 {"second": 0, "completed": 100, "p99_us": 4000},
@@ -240,12 +240,18 @@ TEST(CompareFilesTest, HalfAndForeignFilesAreRefusedByName) {
   EXPECT_THAT(refusal("[]"), HasSubstr("not a load result"));
   EXPECT_THAT(refusal(R"({"format": "pantryd.find_max"})"), HasSubstr("a pantryd.find_max"));
   EXPECT_THAT(refusal(R"({"format": 7})"), StartsWith("a.json: "));
-  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 2})"), HasSubstr("newer"));
-  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 1})"), HasSubstr("not as load run"));
+  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 3})"), HasSubstr("newer"));
+  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 2})"), HasSubstr("not as load run"));
+  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 1})"), HasSubstr("version 1"));
+  try {
+    (void)read_run("a.json", R"({"format": "pantryd.load", "version": 1})");
+  } catch (const Error& error) {
+    EXPECT_THAT(error.hint(), HasSubstr("Run the load again"));
+  }
 }
 
 const std::string kWindowsHead =
-    R"({"format":"pantryd.load.windows","version":1,"operations":["sale"]})"
+    R"({"format":"pantryd.load.windows","version":2,"operations":["sale"]})"
     "\n";
 const std::string kWindowsEnd = R"({"end":true,"seconds":4})"
                                 "\n";

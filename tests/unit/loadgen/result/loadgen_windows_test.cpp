@@ -84,6 +84,34 @@ TEST(WindowsTest, AReactorNeverWaitsForASlowWriter) {
   EXPECT_EQ(completed, 100) << "what was refused is in a later second";
 }
 
+TEST(WindowsTest, TwoPhasesAreNotMixedHoweverSlowTheWriterIs) {
+  std::mutex slow;
+  std::unique_lock lock(slow);
+  WindowCollector windows(1, 1, [&](const WindowPart&) { const std::lock_guard wait(slow); });
+  auto part = windows.take();
+  const auto phase_of = [&](Phase phase, std::int64_t count) {
+    for (std::int64_t second = 0; second < count; ++second) {
+      part->phase = phase;
+      part->second = phase == Phase::warmup ? second - count : second;
+      ++part->operations[0].completed;
+      if (second + 1 < count) (void)windows.hand_over(part);
+    }
+  };
+  phase_of(Phase::warmup, 20);
+  windows.hand_over_phase(part);
+  phase_of(Phase::measured, 30);
+  windows.hand_over_phase(part);
+  phase_of(Phase::drain, 40);
+  lock.unlock();
+  windows.hand_over_last(std::move(part));
+  windows.finish();
+  std::map<Phase, std::int64_t> completed;
+  for (const auto& each : windows.take_windows()) completed[each.phase] += each.completed;
+  EXPECT_EQ(completed[Phase::warmup], 20);
+  EXPECT_EQ(completed[Phase::measured], 30);
+  EXPECT_EQ(completed[Phase::drain], 40);
+}
+
 LoadOptions options_with(const std::filesystem::path& file) {
   LoadOptions options;
   options.workload.name = "w";

@@ -1,0 +1,59 @@
+// Invariant: end_ lies in (start of the window, start + 1 s] and is at most from_ in the warm-up
+// and at most to_ in the measured window.
+#include "loadgen/drive/window_clock.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace pantryd::loadgen {
+namespace {
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+std::int64_t whole_seconds_up(std::int64_t ns) {
+  return (ns + kSecond - 1) / kSecond;
+}
+
+}  // namespace
+
+WindowClock::WindowClock(Nanos measure_from, Nanos measure_to)
+    : from_(measure_from), to_(measure_to) {
+  PANTRYD_ASSERT(from_ >= 0 && to_ >= from_);
+  place(0);
+}
+
+void WindowClock::place(Nanos start) {
+  if (start < from_) {
+    phase_ = Phase::warmup;
+    second_ = -whole_seconds_up(from_ - start);
+    end_ = from_ + (second_ + 1) * kSecond;
+  } else if (start < to_) {
+    phase_ = Phase::measured;
+    second_ = (start - from_) / kSecond;
+    end_ = std::min(to_, from_ + (second_ + 1) * kSecond);
+  } else {
+    phase_ = Phase::drain;
+    second_ = whole_seconds_up(to_ - from_) + (start - to_) / kSecond;
+    end_ = start + kSecond;
+  }
+  PANTRYD_ASSERT(end_ > start);
+}
+
+bool WindowClock::ends_phase() const {
+  return phase_ != Phase::drain && end_ == (phase_ == Phase::warmup ? from_ : to_);
+}
+
+void WindowClock::advance() {
+  place(end_);
+}
+
+void WindowClock::cut(Nanos at) {
+  if (phase_ == Phase::drain) return;
+  PANTRYD_ASSERT(at <= end_);
+  from_ = std::min(from_, at);
+  to_ = std::min(to_, at);
+  end_ = at;
+}
+
+}  // namespace pantryd::loadgen
