@@ -1,4 +1,4 @@
-// No state. The line goes straight to the file descriptor: the logger may be what is broken.
+// Writes straight to the file descriptor, because the logger may be what is broken.
 #include "base/assert.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+// Builds messages of one line, so that a script can read an error as a line and a hint.
 #include "base/error.h"
 
 namespace pantryd {

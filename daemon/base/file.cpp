@@ -1,3 +1,5 @@
+// Every write goes to a temporary file beside the target and is renamed into place, so that a
+// reader sees the old content or the new one, never a part.
 #include "base/file.h"
 
 #include <fcntl.h>

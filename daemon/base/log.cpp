@@ -1,3 +1,5 @@
+// Chooses the form of a line by where standard error goes: priorities for the journal, times and
+// colours for a terminal.
 #include "base/log.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>

@@ -1,3 +1,4 @@
+// Computes the digest with libcrypto and prints it as lower-case hex.
 #include "base/sha256.h"
 
 #include <fmt/format.h>

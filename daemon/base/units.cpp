@@ -1,3 +1,4 @@
+// Reads and prints durations and sizes; a text that is not a whole quantity gives nothing.
 #include "base/units.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Decodes by the table of RFC 3629: overlong forms and surrogates are not characters.
 #include "base/utf8.h"
 
 namespace pantryd {

@@ -1,4 +1,4 @@
-// No state.
+// Keeps the words and the order of verdicts in one place.
 #include "base/verdict.h"
 
 #include <array>

@@ -1,3 +1,4 @@
+// Waits with poll(2) for descriptors and the stop flag at once, at most a minute a turn.
 #include "base/wait.h"
 
 #include <poll.h>

@@ -1,3 +1,4 @@
+// Takes a conninfo apart with libpq and keeps passwords out of everything that is printed.
 #include "pg/conninfo.h"
 
 #include <libpq-fe.h>

@@ -1,3 +1,4 @@
+// Refuses lists of hosts, addresses and ports that do not fit together, before libpq sees them.
 #include "pg/conninfo_check.h"
 
 #include <fmt/format.h>

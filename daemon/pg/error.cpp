@@ -1,3 +1,4 @@
+// Maps the kind of a failure to its exit code and its name.
 #include "pg/error.h"
 
 namespace pantryd::pg {

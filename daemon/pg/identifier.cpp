@@ -1,3 +1,4 @@
+// Quotes names for SQL by doubling the quotation marks in them.
 #include "pg/identifier.h"
 
 namespace pantryd::pg {

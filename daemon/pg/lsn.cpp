@@ -1,3 +1,4 @@
+// Converts between the two hexadecimal halves of an LSN, its 64 bits, and names of WAL files.
 #include "pg/lsn.h"
 
 #include <fmt/format.h>

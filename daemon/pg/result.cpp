@@ -1,3 +1,4 @@
+// Converts the text form of values; a value of another type is an error that names its column.
 #include "pg/result.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,4 @@
+// Reads the certificate from the SSL object that libpq owns; nothing of it is kept.
 #include "pg/tls.h"
 
 #include <libpq-fe.h>

@@ -1,4 +1,4 @@
-// No state.
+// Makes one connection and turns whatever was thrown into a Failed, and a refusal into its error.
 #include "pool/attempt.h"
 
 #include <fmt/format.h>

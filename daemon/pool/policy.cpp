@@ -1,3 +1,4 @@
+// The names of the enumerations, as metrics and messages show them.
 #include "pool/policy.h"
 
 namespace pantryd::pool {

@@ -1,3 +1,4 @@
+// Fills the backlog of a listening socket, so that further connects hang.
 #include "tests/support/black_hole.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,4 @@
+// The only file that is compiled with the paths of this build.
 #include "tests/support/places.h"
 
 namespace pantryd::places {

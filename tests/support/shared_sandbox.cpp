@@ -1,3 +1,4 @@
+// Invariant: the sandbox and the folder are removed by the environment `cleaner`, after all tests.
 #include "tests/support/shared_sandbox.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// No state. The statements are those of the application, not those that we would write.
+// The statements are those of the application, not those that we would write.
 #include "tests/support/shop.h"
 
 #include <fmt/format.h>

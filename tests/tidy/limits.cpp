@@ -39,6 +39,16 @@ std::string name_of(const std::string& head) {
   return head.substr(begin == std::string::npos ? 0 : begin + 1, bracket - begin - 1);
 }
 
+/// The text of the comment that begins on the first line.
+std::string opening_comment(std::string_view text) {
+  std::string comment;
+  for (const auto line : lines_of(text)) {
+    if (!line.starts_with("//")) break;
+    comment += line.substr(2);
+  }
+  return comment;
+}
+
 }  // namespace
 
 Findings check_sizes(const Tree& tree, const Limits& limits) {
@@ -78,11 +88,9 @@ Findings check_opening_comments(const Tree& tree) {
   Findings findings;
   for (const auto& [path, text] : tree) {
     if (!is_cpp(path)) continue;
-    const auto lines = lines_of(text);
-    const auto first = lines.empty() ? std::string_view() : lines.front();
-    const bool says_something = first.starts_with("// ") && first.size() > 20 &&
-                                !first.starts_with("// No state.") &&
-                                first.find("invariants: No state") == std::string_view::npos;
+    const auto opening = opening_comment(text);
+    const bool says_something = opening.size() > 12 && !opening.starts_with(" No state.") &&
+                                opening.find("invariants: No state") == std::string::npos;
     if (!says_something) {
       findings.push_back(
           {path, 1, "the file does not begin with a comment that says what it does"});

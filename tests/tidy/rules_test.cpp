@@ -126,7 +126,8 @@ TEST(CommentsTest, AFileWithoutAnOpeningCommentIsFound) {
   const Tree tree = {{"daemon/a.cpp", "// Reads the file in one pass.\n"},
                      {"daemon/b.cpp", "#include <string>\n"},
                      {"daemon/c.cpp", "// No state. More words follow.\n"},
-                     {"daemon/d.cpp", ""}};
+                     {"daemon/d.cpp", ""},
+                     {"daemon/e.cpp", "// Invariants:\n//   all is well.\n"}};
   EXPECT_THAT(places_of(check_opening_comments(tree)),
               ElementsAre("daemon/b.cpp:1", "daemon/c.cpp:1", "daemon/d.cpp:1"));
 }

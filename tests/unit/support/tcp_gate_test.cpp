@@ -1,3 +1,4 @@
+// The gate between client and server that the chaos tests use: each fault does what it says.
 #include "tests/support/tcp_gate.h"
 
 #include <arpa/inet.h>

@@ -1,3 +1,5 @@
+// The migrations that ship with pantryd on a real server: the catalogue that they make, and what a
+// failed one leaves.
 #include <gmock/gmock.h>
 
 #include <thread>

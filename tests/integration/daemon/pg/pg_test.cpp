@@ -1,3 +1,4 @@
+// Connections to a real server: parameters, errors, timeouts, stops and hosts that do not answer.
 #include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <netinet/in.h>

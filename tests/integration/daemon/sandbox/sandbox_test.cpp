@@ -1,3 +1,4 @@
+// The private PostgreSQL: primary, standby, archive and backups, and how it ends.
 #include <gmock/gmock.h>
 #include <signal.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// The daemon over HTTP: its page, its readiness, and targets that cannot be reached.
 #include <gmock/gmock.h>
 #include <signal.h>
 

@@ -1,3 +1,4 @@
+// `load compare`, on result files and live on two variants of one load.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// The seed and the load generator together on a real server: what the rows show after a load.
 #include <gmock/gmock.h>
 
 #include <atomic>

@@ -1,3 +1,4 @@
+// `probes test FILE`: an operator's own probe file, good and bad, under the daemon's guards.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

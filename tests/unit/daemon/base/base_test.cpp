@@ -1,3 +1,4 @@
+// Errors, units, files and child processes of daemon/base.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+// The order of verdicts and their exit codes, and the line that a broken assertion prints.
 #include "base/verdict.h"
 
 #include <gtest/gtest.h>

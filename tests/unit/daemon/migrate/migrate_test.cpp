@@ -1,3 +1,4 @@
+// Migration files without a server: headers, statements, checksums and lock attempts.
 #include <gmock/gmock.h>
 
 #include "base/error.h"

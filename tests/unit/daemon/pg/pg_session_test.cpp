@@ -1,3 +1,5 @@
+// What a session keeps track of: changed state, prepared statements, the last statement, and
+// constants that are hidden.
 #include <gmock/gmock.h>
 
 #include <atomic>

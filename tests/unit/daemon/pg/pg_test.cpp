@@ -1,3 +1,4 @@
+// Conninfo, LSNs, WAL segment names and the messages of failed connects.
 #include <gmock/gmock.h>
 
 #include "pg/connect.h"

@@ -1,3 +1,4 @@
+// The pool's decisions, with a clock that the test moves, and a model of a million random steps.
 #include <gmock/gmock.h>
 
 #include <algorithm>

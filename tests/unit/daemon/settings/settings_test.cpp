@@ -1,3 +1,4 @@
+// The configuration file: defaults, errors with line and column, unknown keys.
 #include "settings/settings.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// Claims and their judgement on evidence that the test makes.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// When a trial of find-max has failed, and how a ceiling is stored.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

@@ -1,3 +1,4 @@
+// The search of find-max on simulated servers whose capacity is known.
 #include <gmock/gmock.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The statistics of a comparison: how often it is right on runs whose truth is known.
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// The generators of the dataset: shares, codes, words, and rows in the binary form of COPY.
 #include <gmock/gmock.h>
 
 #include <set>

@@ -1,3 +1,4 @@
+// The schedule of arrivals, rate plans, and the queue of arrivals that wait for a user.
 #include <gmock/gmock.h>
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Histograms, totals, outages and verdicts of a load run.
 #include <gmock/gmock.h>
 
 #include <cmath>

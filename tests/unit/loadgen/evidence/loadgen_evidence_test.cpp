@@ -1,3 +1,4 @@
+// What is read from /proc and cgroups, on files that the test writes.
 #include <gmock/gmock.h>
 
 #include <filesystem>

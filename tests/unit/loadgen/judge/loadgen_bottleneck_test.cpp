@@ -1,3 +1,4 @@
+// Which bottleneck a run is said to have, from evidence that the test makes.
 #include <gmock/gmock.h>
 
 #include <nlohmann/json.hpp>

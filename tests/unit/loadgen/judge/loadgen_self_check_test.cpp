@@ -1,3 +1,4 @@
+// The limits at which a load run counts as limited by its client.
 #include <gmock/gmock.h>
 
 #include <cmath>

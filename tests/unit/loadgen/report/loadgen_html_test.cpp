@@ -1,3 +1,4 @@
+// The HTML report and its charts: what is on the page, and that no text from outside is markup.
 #include <gmock/gmock.h>
 
 #include <algorithm>

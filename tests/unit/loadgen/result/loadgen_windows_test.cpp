@@ -1,3 +1,4 @@
+// The windows of a second of several reactors, and the file that they are written to.
 #include <gmock/gmock.h>
 
 #include <filesystem>

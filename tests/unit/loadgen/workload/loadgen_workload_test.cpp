@@ -1,3 +1,4 @@
+// Workload files: the built-in ones, how a plan is made of them, and what is refused.
 #include <gmock/gmock.h>
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// Probe files, bounds of statements, the text of metrics, and pages that are put together.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 

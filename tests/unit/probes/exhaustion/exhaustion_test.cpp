@@ -1,3 +1,4 @@
+// How a rate of use is estimated from looks, and when it is said that something will be full.
 #include <gmock/gmock.h>
 
 #include <cmath>

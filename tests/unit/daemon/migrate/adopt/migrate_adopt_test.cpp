@@ -1,3 +1,4 @@
+// How the rows of Knex's history are matched to migration files.
 #include <gmock/gmock.h>
 
 #include "migrate/adopt.h"

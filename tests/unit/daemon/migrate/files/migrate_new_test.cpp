@@ -1,3 +1,4 @@
+// `migrate new`: the number and the content of the file that it writes.
 #include <gmock/gmock.h>
 #include <unistd.h>
 
