@@ -8,8 +8,8 @@
 
 #include "base/units.h"
 #include "base/wait.h"
-#include "pg/connect.h"
-#include "pg/connection_state.h"
+#include "pg/internal/connect.h"
+#include "pg/internal/connection_state.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {

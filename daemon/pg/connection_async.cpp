@@ -1,6 +1,6 @@
 // The asynchronous face. Whatever is sent is noted for the slot and the mark of the session, and
 // every result that is taken is observed, exactly as on the synchronous one.
-#include "pg/connection_state.h"
+#include "pg/internal/connection_state.h"
 
 namespace pantryd::pg {
 

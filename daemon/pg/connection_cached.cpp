@@ -4,7 +4,7 @@
 // transaction.
 #include <fmt/format.h>
 
-#include "pg/connection_state.h"
+#include "pg/internal/connection_state.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {

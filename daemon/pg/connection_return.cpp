@@ -1,7 +1,7 @@
 // What happens to a connection between two borrowers.
 #include <chrono>
 
-#include "pg/connection_state.h"
+#include "pg/internal/connection_state.h"
 
 namespace pantryd::pg {
 namespace {

@@ -10,7 +10,7 @@
 #include <regex>
 
 #include "base/error.h"
-#include "pg/conninfo_check.h"
+#include "pg/internal/conninfo_check.h"
 
 namespace pantryd::pg {
 namespace {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "base/random.h"
-#include "pool/by_id.h"
+#include "pool/internal/by_id.h"
+#include "pool/internal/ring.h"
 #include "pool/policy.h"
-#include "pool/ring.h"
 
 namespace pantryd::pool {
 

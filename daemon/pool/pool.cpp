@@ -21,11 +21,11 @@
 #include "base/log.h"
 #include "base/units.h"
 #include "base/wait.h"
-#include "pool/attempt.h"
-#include "pool/borrowers.h"
-#include "pool/by_id.h"
 #include "pool/desk.h"
-#include "pool/lent.h"
+#include "pool/internal/attempt.h"
+#include "pool/internal/borrowers.h"
+#include "pool/internal/by_id.h"
+#include "pool/internal/lent.h"
 
 namespace pantryd {
 namespace {

@@ -16,8 +16,8 @@
 #include "base/file.h"
 #include "base/units.h"
 #include "pg/connection.h"
-#include "sandbox/builder.h"
-#include "sandbox/internal.h"
+#include "sandbox/internal/builder.h"
+#include "sandbox/internal/server.h"
 
 namespace pantryd {
 namespace {

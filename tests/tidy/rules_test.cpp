@@ -88,9 +88,11 @@ TEST(CirclesTest, ACircleOfThreeFoldersIsFoundAndALadderIsNot) {
 }
 
 TEST(InternalTest, AnInternalHeaderIsForItsParentAlone) {
-  const Tree tree = {{"daemon/pool/internal/ring.h", ""},
-                     {"daemon/pool/desk.h", "#include \"pool/internal/ring.h\"\n"},
-                     {"daemon/serve/http.cpp", "#include \"pool/internal/ring.h\"\n"}};
+  const Tree tree = {
+      {"daemon/pool/internal/ring.h", ""},
+      {"daemon/pool/desk.h", "#include \"pool/internal/ring.h\"\n"},
+      {"tests/unit/daemon/pool/ring_test.cpp", "#include \"pool/internal/ring.h\"\n"},
+      {"daemon/serve/http.cpp", "#include \"pool/internal/ring.h\"\n"}};
   EXPECT_THAT(places_of(check_internal(tree)), ElementsAre("daemon/serve/http.cpp:1"));
 }
 

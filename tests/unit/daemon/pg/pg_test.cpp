@@ -1,8 +1,8 @@
 // Conninfo, LSNs, WAL segment names and the messages of failed connects.
 #include <gmock/gmock.h>
 
-#include "pg/connect.h"
 #include "pg/conninfo.h"
+#include "pg/internal/connect.h"
 #include "pg/lsn.h"
 
 namespace pantryd::pg {

@@ -1,5 +1,5 @@
 // Makes one connection and turns whatever was thrown into a Failed, and a refusal into its error.
-#include "pool/attempt.h"
+#include "pool/internal/attempt.h"
 
 #include <fmt/format.h>
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "pg/connection.h"
-#include "pool/by_id.h"
+#include "pool/internal/by_id.h"
 #include "pool/pool.h"
 
 namespace pantryd::pool {

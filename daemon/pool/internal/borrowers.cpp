@@ -2,7 +2,7 @@
 //   a borrower is in Borrowers or has been answered, never both, never twice;
 //   it is answered_ only after `answer` and `connection` were written; its own mutex makes that
 //   order visible to it, and keeps it from being destroyed while wake() runs.
-#include "pool/borrowers.h"
+#include "pool/internal/borrowers.h"
 
 namespace pantryd::pool {
 namespace {

@@ -1,5 +1,5 @@
 // Invariant: a PGconn made here is either returned or finished, whatever is thrown.
-#include "pg/connect.h"
+#include "pg/internal/connect.h"
 
 #include <fmt/format.h>
 #include <libpq-fe.h>
@@ -13,7 +13,7 @@
 
 #include "base/units.h"
 #include "base/wait.h"
-#include "pg/conninfo_check.h"
+#include "pg/internal/conninfo_check.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {

@@ -12,7 +12,7 @@
 #include "base/stop.h"
 #include "pg/connection.h"
 #include "pool/desk.h"
-#include "pool/ring.h"
+#include "pool/internal/ring.h"
 
 namespace pantryd::pool {
 

@@ -1,5 +1,5 @@
 // Refuses lists of hosts, addresses and ports that do not fit together, before libpq sees them.
-#include "pg/conninfo_check.h"
+#include "pg/internal/conninfo_check.h"
 
 #include <fmt/format.h>
 

@@ -1,5 +1,5 @@
 // Invariant: an entry is told as a new leak at most once.
-#include "pool/lent.h"
+#include "pool/internal/lent.h"
 
 #include <fmt/format.h>
 

@@ -2,7 +2,7 @@
 // when one of them throws.
 #pragma once
 
-#include "sandbox/internal.h"
+#include "sandbox/internal/server.h"
 #include "sandbox/sandbox.h"
 
 namespace pantryd {

@@ -1,7 +1,7 @@
 // Invariants: `session` is null exactly when the connection is broken. `mark` is the highest of
 // the statements sent since the connect or the last reset. `named` holds at most kNamedMax; a name
 // that is not in it counts as one that changes the session.
-#include "pg/connection_state.h"
+#include "pg/internal/connection_state.h"
 
 namespace pantryd::pg {
 namespace {

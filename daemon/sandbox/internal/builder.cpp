@@ -1,5 +1,5 @@
 // Invariant: the password exists only in DIR/pgpass and, hashed, in the server. Nothing prints it.
-#include "sandbox/builder.h"
+#include "sandbox/internal/builder.h"
 
 #include <fmt/format.h>
 #include <sys/random.h>

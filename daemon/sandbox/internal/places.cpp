@@ -11,7 +11,7 @@
 #include <random>
 
 #include "base/error.h"
-#include "sandbox/internal.h"
+#include "sandbox/internal/server.h"
 #include "sandbox/sandbox.h"
 
 namespace pantryd {

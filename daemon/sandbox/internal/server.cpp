@@ -1,5 +1,7 @@
 // Invariant: a signal goes only to a process whose working folder is the data folder, which is
 // where every postmaster lives; a recycled pid is never hit.
+#include "sandbox/internal/server.h"
+
 #include <fmt/format.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +15,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "pg/connection.h"
-#include "sandbox/internal.h"
 #include "sandbox/sandbox.h"
 
 namespace pantryd {
