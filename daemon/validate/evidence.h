@@ -1,6 +1,7 @@
 // What claims are judged by. Plain data: stages.h gathers it, the checks read it.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +21,10 @@ struct LoadNeed {
   std::int64_t users = 1;
   std::int64_t connections = 1;
   bool raise_rare = false;  ///< rare operations come often enough to be judged one by one
+  /// Of a closed loop: in place of the workload's own time between two operations of a user.
+  std::optional<std::chrono::milliseconds> think;
+  std::optional<std::chrono::milliseconds> duration;  ///< none: a share of the budget
+  std::int64_t round = 0;                             ///< repetitions are runs of their own
 
   friend bool operator==(const LoadNeed&, const LoadNeed&) = default;
 };
@@ -36,8 +41,9 @@ struct Needs {
 struct LoadRun {
   LoadNeed need;
   std::optional<loadgen::LoadResult> result;
-  std::string problem;  ///< why there is no result
-  std::string file;     ///< of the result in the folder of the report
+  std::string problem;     ///< why there is no result
+  bool forbidden = false;  ///< limits of the server do not allow this load
+  std::string file;        ///< of the result in the folder of the report
 };
 
 /// One series that a probe read.

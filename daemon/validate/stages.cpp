@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "pg/error.h"
 #include "validate/check.h"
 #include "validate/sheet.h"
 
@@ -57,10 +58,15 @@ std::string announcement(const std::vector<Claim>& claims, const LoadNeed& need,
                      need.users, need.connections, format_duration(duration));
 }
 
-/// "load-paced.json" and "load-peak.json", then "load-peak-2.json" and so on.
-std::string file_name(const LoadNeed& need, int number) {
-  return fmt::format("load-{}{}.json", is_closed(need) ? "paced" : "peak",
-                     number == 1 ? "" : fmt::format("-{}", number));
+/// What the run is for, in the name of its file.
+std::string kind_of(const LoadNeed& need) {
+  if (!is_closed(need)) return "peak";
+  return need.raise_rare ? "paced" : "users";
+}
+
+/// "load-paced.json", "load-users.json" and "load-peak.json", then "load-peak-2.json" and so on.
+std::string file_name(const std::string& kind, int number) {
+  return fmt::format("load-{}{}.json", kind, number == 1 ? "" : fmt::format("-{}", number));
 }
 
 std::string problem_of(const Error& error) {
@@ -75,8 +81,9 @@ std::vector<milliseconds> split_budget(milliseconds budget, const std::vector<Lo
   const auto third = std::max<milliseconds>(kClosedMin, budget / 3);
   std::vector<milliseconds> out;
   for (const auto& load : loads) {
-    out.push_back(is_closed(load) ? std::max(kClosedMin, third / closed)
-                                  : std::max(kOpenMin, (budget - third) / open));
+    out.push_back(load.duration     ? *load.duration
+                  : is_closed(load) ? std::max(kClosedMin, third / closed)
+                                    : std::max(kOpenMin, (budget - third) / open));
   }
   return out;
 }
@@ -89,6 +96,8 @@ loadgen::LoadOptions options_of(const LoadNeed& need, const StageOptions& option
   out.rate_per_s = need.rate_per_s;
   out.users = need.users;
   out.connections = need.connections;
+  if (need.think) out.workload.users.think = *need.think;
+  out.seed += static_cast<std::uint64_t>(need.round);
   out.duration = duration;
   out.warmup = kWarmup;
   return out;
@@ -100,10 +109,10 @@ Evidence gather(const std::vector<Claim>& claims, const StageOptions& options, c
   std::stable_partition(needs.loads.begin(), needs.loads.end(), is_closed);
   const auto times = split_budget(options.budget, needs.loads);
   Evidence out;
-  std::map<bool, int> numbers;
+  std::map<std::string, int> numbers;
   for (std::size_t i = 0; i < needs.loads.size(); ++i) {
-    LoadRun run{needs.loads[i], {}, {}, {}};
-    run.file = file_name(run.need, ++numbers[is_closed(run.need)]);
+    LoadRun run{needs.loads[i], {}, {}, false, {}};
+    run.file = file_name(kind_of(run.need), ++numbers[kind_of(run.need)]);
     if (stop != nullptr && stop->requested()) {
       run.problem = "the command was ended before it";
     } else {
@@ -111,6 +120,12 @@ Evidence gather(const std::vector<Claim>& claims, const StageOptions& options, c
         const auto load = options_of(run.need, options, times[i]);
         if (hands.announce) hands.announce(announcement(claims, run.need, times[i]));
         run.result = hands.drive(load);
+      } catch (const loadgen::NoRoom& error) {
+        run.forbidden = true;
+        run.problem = problem_of(error);
+      } catch (const pg::PgError& error) {
+        run.forbidden = error.failure() == pg::Failure::too_many;
+        run.problem = problem_of(error);
       } catch (const Error& error) {
         run.problem = problem_of(error);
       }

@@ -29,8 +29,9 @@ struct Hands {
   std::function<void(const std::string& line)> announce;
 };
 
-/// The time of each load: a third of the budget for the closed loops together, at least 5 s each;
-/// the rest for the others, at least 20 s each. So a small budget is exceeded.
+/// The time of each load that does not name its own: a third of the budget for the closed loops
+/// together, at least 5 s each; the rest for the others, at least 20 s each. So a small budget is
+/// exceeded.
 [[nodiscard]] std::vector<std::chrono::milliseconds> split_budget(
     std::chrono::milliseconds budget, const std::vector<LoadNeed>& loads);
 

@@ -94,11 +94,11 @@ void check_room(pg::Connection& connection, std::int64_t wanted) {
   const auto used = row.i64(0, 3);
   const bool direct = row.i64(0, 0) == connection.backend_pid();
   if (!direct || wanted <= max - reserved - used) return;
-  throw Error(ExitCode::failed,
-              fmt::format("the server has no room for {} connections: max_connections is {}, {} "
-                          "are kept for superusers, {} are in use",
-                          wanted, max, reserved, used),
-              "Use fewer --connections, or raise max_connections.");
+  throw NoRoom(ExitCode::failed,
+               fmt::format("the server has no room for {} connections: max_connections is {}, {} "
+                           "are kept for superusers, {} are in use",
+                           wanted, max, reserved, used),
+               "Use fewer --connections, or raise max_connections.");
 }
 
 void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {

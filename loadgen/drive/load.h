@@ -98,6 +98,12 @@ struct LoadResult {
   [[nodiscard]] std::string to_text() const;
 };
 
+/// Limits of the server, such as max_connections, leave too few connections for a load.
+class NoRoom : public Error {
+ public:
+  using Error::Error;
+};
+
 /// Called once a second by the thread that called run_load().
 using ProgressFn = std::function<void(const LiveState&)>;
 

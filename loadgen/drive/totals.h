@@ -73,6 +73,7 @@ struct Window {
   std::int64_t refused = 0;
   std::int64_t empty = 0;
   Phase phase = Phase::measured;
+  std::int64_t running = 0;  ///< in work at its end
 };
 
 /// A time in which connections were lost. Seconds from the start of the measured part.

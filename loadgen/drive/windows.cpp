@@ -176,6 +176,7 @@ void WindowCollector::emit(const WindowPart& sum) {
   window.phase = sum.phase;
   window.second = sum.second;
   window.queued = sum.queued;
+  window.running = sum.running;
   Histogram all;
   for (const auto& each : sum.operations) {
     window.offered += each.offered;

@@ -85,7 +85,9 @@ UNION ALL SELECT 'g', v.name, v.value FROM (
   LATERAL (VALUES ('standbys', r.n::float8), ('replay_lag_bytes', r.bytes::float8),
            ('replay_lag_ms', r.ms::float8)) v(name, value) WHERE v.value IS NOT NULL
 UNION ALL SELECT 'g', 'started_at', extract(epoch FROM pg_postmaster_start_time())::float8
-UNION ALL SELECT 'g', 'configured_at', extract(epoch FROM pg_conf_load_time())::float8)";
+UNION ALL SELECT 'g', 'configured_at', extract(epoch FROM pg_conf_load_time())::float8
+UNION ALL SELECT 'g', v.name, (current_setting(v.name) <> 'off')::int::float8
+  FROM (VALUES ('fsync'), ('synchronous_commit'), ('full_page_writes')) v(name))";
 
 }  // namespace
 

@@ -6,12 +6,11 @@
 
 #include "base/units.h"
 #include "validate/check.h"
+#include "validate/rows.h"
 
 namespace pantryd::validate {
 namespace {
 
-constexpr const char* kProducts = "SELECT count(*) FROM public.products";
-constexpr const char* kSales = "SELECT count(*) FROM public.sales";
 constexpr std::int64_t kRowsMax = 1'000'000'000'000;
 
 struct Keys {
@@ -32,8 +31,8 @@ Keys parse(YamlMap& map) {
 
 Needs needs(const Keys& keys) {
   Needs out;
-  if (keys.products) out.queries.emplace_back(kProducts);
-  if (keys.sales) out.queries.emplace_back(kSales);
+  if (keys.products) out.queries.emplace_back(rows::kProducts);
+  if (keys.sales) out.queries.emplace_back(rows::kSales);
   return out;
 }
 
@@ -43,29 +42,27 @@ struct Seen {
   bool unreadable = false;
 };
 
-void add_count(const Evidence& evidence, const char* query, const char* rows, std::int64_t wanted,
+void add_count(const Evidence& evidence, const char* query, const char* what, std::int64_t wanted,
                Seen& seen, Judgement& out) {
-  const auto* answer = evidence.answer(query);
-  const auto count = answer != nullptr ? answer->number() : std::nullopt;
+  std::string problem;
+  const auto count = rows::count(evidence, query, problem);
   if (!count) {
     seen.unreadable = true;
-    out.evidence.push_back(fmt::format(
-        "could not count the {}: {}", rows,
-        answer != nullptr && !answer->readable() ? answer->problem : "the server gave no number"));
+    out.evidence.push_back(fmt::format("could not count the {}: {}", what, problem));
     return;
   }
   seen.few = seen.few || *count < wanted;
   out.measured +=
-      fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", format_count(*count), rows);
+      fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", format_count(*count), what);
   out.evidence.push_back(
-      fmt::format("{} {}, claimed are {}", format_count(*count), rows, format_count(wanted)));
+      fmt::format("{} {}, claimed are {}", format_count(*count), what, format_count(wanted)));
 }
 
 Judgement judge(const Keys& keys, const Evidence& evidence) {
   Judgement out;
   Seen seen;
-  if (keys.products) add_count(evidence, kProducts, "products", *keys.products, seen, out);
-  if (keys.sales) add_count(evidence, kSales, "sales", *keys.sales, seen, out);
+  if (keys.products) add_count(evidence, rows::kProducts, "products", *keys.products, seen, out);
+  if (keys.sales) add_count(evidence, rows::kSales, "sales", *keys.sales, seen, out);
   if (seen.few) {
     out.fail();
   } else if (seen.unreadable) {

@@ -80,15 +80,18 @@ TEST(ClaimsTest, NoEvidenceIsNeverAPass) {
 TEST(ClaimsTest, ThroughputIsWhatWasDoneNotWhatWasOffered) {
   EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load_with(1100, 0, 1000))).verdict,
             Verdict::pass);
-  const auto missed = judge_one("tps-1000", evidence_for("tps-1000", load_with(999, 0, 1000)));
+  auto load = load_with(999, 0, 1000);
+  load.operations[0].totals.offered = 1100;
+  load.operations[0].totals.not_started = 101;
+  const auto missed = judge_one("tps-1000", evidence_for("tps-1000", load));
   EXPECT_EQ(missed.verdict, Verdict::fail);
   EXPECT_EQ(missed.measured, "999 TPS");
 }
 
 TEST(ClaimsTest, ErrorsSpoilBothThroughputAndUsers) {
-  const auto evidence = evidence_for("tps-1000", load_with(1100, 50, 1000));
-  EXPECT_EQ(judge_one("tps-1000", evidence).verdict, Verdict::fail);
-  EXPECT_EQ(judge_one("users-100", evidence).verdict, Verdict::fail);
+  for (const char* id : {"tps-1000", "users-100"}) {
+    EXPECT_EQ(judge_one(id, evidence_for(id, load_with(1100, 50, 1000))).verdict, Verdict::fail);
+  }
 }
 
 TEST(ClaimsTest, AClientThatWasTheLimitMakesItInvalidNotFailed) {
@@ -96,6 +99,145 @@ TEST(ClaimsTest, AClientThatWasTheLimitMakesItInvalidNotFailed) {
   load.verdict = Verdict::invalid;
   load.reasons = {"the client was late"};
   EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::invalid);
+}
+
+// If chance alone brings fewer operations than the claim, nothing was shown either way.
+TEST(ClaimsTest, FewerArrivalsThanTheClaimAreInconclusive) {
+  const auto few = judge_one("tps-1000", evidence_for("tps-1000", load_with(999, 0, 1000)));
+  EXPECT_EQ(few.verdict, Verdict::inconclusive);
+  EXPECT_EQ(few.reason, Reason::samples);
+}
+
+// The sheet printed PASS for a load whose own file said FAIL.
+TEST(ClaimsTest, AClaimIsNeverBetterThanItsLoad) {
+  auto load = load_with(1100, 0, 1000);
+  load.operations[0].slo_p99 = std::chrono::milliseconds(100);
+  load.operations[0].verdict = Verdict::fail;
+  load.verdict = Verdict::fail;
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::inconclusive);
+  load.operations[0].verdict = Verdict::pass;
+  load.verdict = Verdict::pass;
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::pass);
+}
+
+ClaimVerdict judge_sheet(const std::string& keys, LoadResult load) {
+  const auto claims =
+      parse_claims("version: 1\nclaims:\n  - {id: a, text: t, " + keys + "}\n", "c.yaml");
+  Evidence evidence;
+  for (const auto& need : needs_of(claims).loads) {
+    evidence.loads.push_back({need, load, {}, false, {}});
+  }
+  return judge_claims(claims, evidence).front();
+}
+
+TEST(ClaimsTest, HeadroomWantsTheOfferedRateItself) {
+  const std::string claim = "check: throughput, at_least: 1000, headroom: 30%";
+  EXPECT_EQ(judge_sheet(claim, load_with(1300, 0, 1000)).verdict, Verdict::pass);
+  auto slow = load_with(1100, 0, 1000);
+  slow.operations[0].totals.offered = 1300;
+  EXPECT_EQ(judge_sheet(claim, slow).verdict, Verdict::fail) << "1,100 are not 1,300";
+}
+
+TEST(ClaimsTest, APercentileOfAThroughputClaimHasToHold) {
+  const std::string claim = "check: throughput, at_least: 1000, p99: 80ms";
+  EXPECT_EQ(judge_sheet(claim, load_with(1100, 0, 79'000)).verdict, Verdict::pass);
+  EXPECT_EQ(judge_sheet(claim, load_with(1100, 0, 82'000)).verdict, Verdict::fail);
+}
+
+TEST(ClaimsTest, RefusedWorkAboveTheLimitFails) {
+  auto load = load_with(1100, 0, 1000);
+  load.operations[0].totals.refused = 50;
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::pass);
+  load.operations[0].totals.refused = 60;
+  EXPECT_EQ(judge_one("tps-1000", evidence_for("tps-1000", load)).verdict, Verdict::fail);
+}
+
+TEST(ClaimsTest, TheWorstOfSeveralRunsCounts) {
+  const auto claims = parse_claims(
+      "version: 1\nclaims:\n  - {id: a, text: t, check: throughput, at_least: 1000, repeat: 2}\n",
+      "c.yaml");
+  const auto needs = needs_of(claims).loads;
+  ASSERT_EQ(needs.size(), 2U);
+  auto slow = load_with(900, 0, 1000);
+  slow.operations[0].totals.offered = 1100;
+  Evidence evidence;
+  evidence.loads.push_back({needs[0], load_with(1100, 0, 1000), {}, false, {}});
+  evidence.loads.push_back({needs[1], slow, {}, false, {}});
+  const auto judged = judge_claims(claims, evidence).front();
+  EXPECT_EQ(judged.verdict, Verdict::fail);
+  EXPECT_EQ(judged.measured, "900 TPS");
+  evidence.loads[1].result = load_with(1100, 0, 1000);
+  EXPECT_EQ(judge_claims(claims, evidence).front().verdict, Verdict::pass);
+}
+
+TEST(ClaimsTest, BelowTheClaimedScaleNothingIsShown) {
+  const auto claims = parse_claims(
+      "version: 1\nclaims:\n  - {id: a, text: t, check: throughput, at_least: 1000, scale: "
+      "{products: 1000000}}\n",
+      "c.yaml");
+  const auto needs = needs_of(claims);
+  const auto judged = [&](const std::string& products) {
+    Evidence evidence;
+    evidence.loads.push_back({needs.loads[0], load_with(1100, 0, 1000), {}, false, {}});
+    for (const auto& query : needs.queries) evidence.answers[query].rows = {{products}};
+    return judge_claims(claims, evidence).front();
+  };
+  EXPECT_EQ(judged("1000000").verdict, Verdict::pass);
+  const auto small = judged("20000");
+  EXPECT_EQ(small.verdict, Verdict::inconclusive);
+  EXPECT_EQ(small.reason, Reason::scale);
+  EXPECT_THAT(small.evidence, testing::Contains("held at 20,000 products; not shown at 1,000,000"));
+}
+
+// All sales had been deleted, and the claim still named the 100,000 of the seed's ledger.
+TEST(ClaimsTest, RowsThatTheSeedMadeAndThatAreGoneAreNoticed) {
+  auto load = load_with(200, 0, 1000);
+  load.dataset.emplace();
+  load.dataset->products = 2000;
+  load.dataset->sales = 100'000;
+  const auto judged = [&](const std::string& sales) {
+    auto evidence = evidence_for("query-subsecond", load);
+    const auto wanted = claim("query-subsecond");
+    for (const auto& query : wanted.check->needs(wanted.keys).queries) {
+      const bool of_sales = query.find("sales") != std::string::npos;
+      evidence.answers[query].rows = {{of_sales ? sales : std::string("2000")}};
+    }
+    return judge_one("query-subsecond", evidence);
+  };
+  EXPECT_EQ(judged("99000").verdict, Verdict::pass);
+  EXPECT_EQ(judged("0").verdict, Verdict::inconclusive);
+  EXPECT_EQ(judged("0").reason, Reason::scale);
+}
+
+/// 100 users in a closed loop are at once by its nature; in an open loop they are counted.
+TEST(ClaimsTest, UsersAreThoseThatWereThereAtOnce) {
+  const auto judged = [](std::int64_t running) {
+    auto load = load_with(1100, 0, 1000);
+    load.options.rate_per_s = 1100;
+    load.totals.client.measured_s = 10;
+    for (std::int64_t second = 0; second < 10; ++second) {
+      loadgen::Window window;
+      window.second = second;
+      window.running = running;
+      load.totals.windows.push_back(window);
+    }
+    return judge_sheet("check: users, at_least: 100, offered: 1100", load);
+  };
+  EXPECT_EQ(judged(100).verdict, Verdict::pass);
+  const auto one = judged(1);
+  EXPECT_EQ(one.verdict, Verdict::inconclusive);
+  EXPECT_EQ(one.reason, Reason::load);
+  EXPECT_THAT(one.measured, HasSubstr("1 users"));
+}
+
+TEST(ClaimsTest, AServerThatHasNoRoomForTheClaimFailsIt) {
+  const auto wanted = claim("users-100");
+  Evidence evidence;
+  const auto need = wanted.check->needs(wanted.keys).loads.at(0);
+  evidence.loads.push_back({need, std::nullopt, "no room for 100 connections", true, {}});
+  EXPECT_EQ(judge_one("users-100", evidence).verdict, Verdict::fail);
+  evidence.loads[0].forbidden = false;
+  EXPECT_EQ(judge_one("users-100", evidence).verdict, Verdict::inconclusive);
 }
 
 TEST(ClaimsTest, OneSlowOperationFailsSubSecondAndIsNamed) {
@@ -308,6 +450,30 @@ TEST(ClaimsTest, MistakesInASheetArePointedAt) {
   EXPECT_THAT(refused("version: 1\nclaims:\n  - {id: a, text: b, check: throughput, at_least: 10, "
                       "offered: 5}\n"),
               HasSubstr("could not come out true"));
+  const auto claim_with = [&](const std::string& keys) {
+    return refused("version: 1\nclaims:\n  - {id: a, text: b, " + keys + "}\n");
+  };
+  EXPECT_EQ(claim_with("check: throughput, at_least: 10"), "accepted");
+  EXPECT_THAT(claim_with("check: throughput, at_least: 10, offered: 10.1"),
+              HasSubstr("c.yaml:3:64: offered is below 1.02 x at_least"));
+  EXPECT_THAT(claim_with("check: throughput, at_least: 10, offered: 20, headroom: 30%"),
+              HasSubstr("exclude each other"));
+  EXPECT_EQ(claim_with("check: throughput, at_least: 10, headroom: 30%, p99: 1s"), "accepted");
+  EXPECT_THAT(claim_with("check: throughput, at_least: 10, headroom: -1"), HasSubstr("c.yaml:3:"));
+  EXPECT_THAT(claim_with("check: throughput, at_least: 1000000"), HasSubstr("1,000,000"));
+  EXPECT_THAT(claim_with("check: users, at_least: 0.5"), HasSubstr("c.yaml:3:"));
+  EXPECT_THAT(claim_with("check: users, at_least: 100000000"), HasSubstr("c.yaml:3:"));
+  EXPECT_EQ(claim_with("check: users, at_least: 5000, connections: 50"), "accepted");
+  EXPECT_THAT(claim_with("check: users, at_least: 5, connections: 50"), HasSubstr("c.yaml:3:"));
+  EXPECT_THAT(claim_with("check: users, at_least: 5, users: 4"), HasSubstr("c.yaml:3:"));
+  EXPECT_THAT(claim_with("check: users, at_least: 5, think: 1s, offered: 3"),
+              HasSubstr("exclude each other"));
+  EXPECT_THAT(claim_with("check: latency"), HasSubstr("needs a percentile"));
+  EXPECT_THAT(claim_with("check: latency, limit: 1s, p99: 1s"), HasSubstr("the same"));
+  EXPECT_EQ(claim_with("check: latency, p95: 1s, users: 40, repeat: 3"), "accepted");
+  EXPECT_THAT(claim_with("check: latency, p99: 1s, workload: nowhere.yaml"),
+              HasSubstr("c.yaml:3:"));
+  EXPECT_THAT(claim_with("check: latency, p99: 1s, scale: {sales: 0}"), HasSubstr("c.yaml:3:"));
 }
 
 TEST(ClaimsTest, EveryMetricThatAClaimIsJudgedByIsOneOfAProbe) {

@@ -48,13 +48,24 @@ std::vector<Claim> sheet(const std::string& claims) {
 
 TEST(StagesTest, ClaimsThatWantTheSameLoadShareOneRun) {
   Recorder recorder;
-  const auto claims = load_claims("");
-  const auto evidence = gather(claims, {}, recorder.hands(), nullptr);
-  ASSERT_EQ(recorder.driven.size(), 2U) << "one closed loop, one at the claimed rate";
+  const auto claims = sheet(
+      "  - {id: a, text: t, check: throughput, at_least: 10, offered: 20}\n"
+      "  - {id: b, text: t, check: throughput, at_least: 15, offered: 20}\n");
+  (void)gather(claims, {}, recorder.hands(), nullptr);
+  ASSERT_EQ(recorder.driven.size(), 1U);
+  EXPECT_THAT(recorder.lines, ElementsAre(HasSubstr("for a, b:")));
+}
+
+TEST(StagesTest, TheShippedSheetRunsALoadForEachOfItsClaimsAboutLoads) {
+  Recorder recorder;
+  const auto evidence = gather(load_claims(""), {}, recorder.hands(), nullptr);
+  ASSERT_EQ(recorder.driven.size(), 3U) << "two closed loops, one at the claimed rate";
   EXPECT_FALSE(recorder.driven[0].rate_per_s);
-  EXPECT_EQ(recorder.driven[1].rate_per_s, 1100);
-  EXPECT_THAT(recorder.lines, ElementsAre(HasSubstr("for query-subsecond:"),
-                                          HasSubstr("for tps-1000, users-100:")));
+  EXPECT_FALSE(recorder.driven[1].rate_per_s);
+  EXPECT_EQ(recorder.driven[2].rate_per_s, 1100);
+  EXPECT_THAT(recorder.lines,
+              ElementsAre(HasSubstr("for users-100:"), HasSubstr("for query-subsecond:"),
+                          HasSubstr("for tps-1000:")));
   EXPECT_EQ(evidence.servers.size(), 1U);
 }
 
@@ -77,7 +88,7 @@ TEST(StagesTest, ALoadThatCannotRunIsTheVerdictOfItsClaimsOnly) {
   recorder.refusal = "no room";
   const auto claims = load_claims("");
   const auto evidence = gather(claims, {}, recorder.hands(), nullptr);
-  EXPECT_EQ(recorder.driven.size(), 2U) << "the second is tried all the same";
+  EXPECT_EQ(recorder.driven.size(), 3U) << "the others are tried all the same";
   EXPECT_EQ(evidence.servers.size(), 1U);
   const auto verdicts = judge_claims(claims, evidence);
   EXPECT_EQ(verdicts[0].verdict, Verdict::inconclusive);
@@ -90,8 +101,20 @@ TEST(StagesTest, AfterAStopNoFurtherLoadBegins) {
   stop.request();
   const auto evidence = gather(load_claims(""), {}, recorder.hands(), &stop);
   EXPECT_TRUE(recorder.driven.empty());
-  EXPECT_EQ(evidence.loads.size(), 2U);
+  EXPECT_EQ(evidence.loads.size(), 3U);
   EXPECT_EQ(evidence.servers.size(), 1U) << "the other claims are still judged";
+}
+
+TEST(StagesTest, ALoadThatTheServerHasNoRoomForIsForbiddenAndOthersAreNot) {
+  Recorder recorder;
+  auto hands = recorder.hands();
+  hands.drive = [](const loadgen::LoadOptions& options) -> loadgen::LoadResult {
+    if (options.rate_per_s) throw loadgen::NoRoom(ExitCode::failed, "no room");
+    throw Error(ExitCode::failed, "not seeded");
+  };
+  for (const auto& run : gather(load_claims(""), {}, hands, nullptr).loads) {
+    EXPECT_EQ(run.forbidden, run.need.rate_per_s.has_value()) << run.problem;
+  }
 }
 
 TEST(StagesTest, RareOperationsAreRaisedAndSwitchedOffOnesAreNot) {

@@ -1,0 +1,227 @@
+// Reads and judges what claims about loads have in common.
+#include "validate/load_terms.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "base/units.h"
+#include "validate/load_facts.h"
+#include "validate/rows.h"
+
+namespace pantryd::validate {
+namespace {
+
+constexpr std::int64_t kRowsMax = 1'000'000'000'000;
+constexpr double kLedgerShare = 0.95;
+constexpr std::array<std::pair<const char*, double>, 5> kPercentiles{
+    {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}}};
+
+Scale parse_scale(const YamlValue& value) {
+  auto map = value.as_map();
+  Scale out;
+  if (const auto rows = map.find("products")) out.products = rows->as_integer(1, kRowsMax);
+  if (const auto rows = map.find("sales")) out.sales = rows->as_integer(1, kRowsMax);
+  map.done();
+  return out;
+}
+
+/// Lowers a PASS; anything else is decided already.
+void lower(Reason why, std::string line, Judgement& out) {
+  out.evidence.push_back(std::move(line));
+  if (out.verdict == Verdict::pass) out.inconclusive(why);
+}
+
+struct RowClaim {
+  const char* name;
+  const char* query;
+  std::optional<std::int64_t> claimed;
+  std::optional<std::int64_t> ledger;
+};
+
+void judge_rows(const Evidence& evidence, const RowClaim& rows, Judgement& out) {
+  std::string problem;
+  const auto counted = rows::count(evidence, rows.query, problem);
+  if (!counted) {
+    const auto line = fmt::format("could not count the {}: {}", rows.name, problem);
+    if (rows.claimed) {
+      lower(Reason::unreadable, line, out);
+    } else {
+      out.evidence.push_back(line);
+    }
+    return;
+  }
+  const auto text = format_count(*counted);
+  if (rows.claimed && *counted < *rows.claimed) {
+    lower(
+        Reason::scale,
+        fmt::format("held at {} {}; not shown at {}", text, rows.name, format_count(*rows.claimed)),
+        out);
+  } else {
+    out.evidence.push_back(fmt::format("{} {} were counted", text, rows.name));
+  }
+  if (rows.ledger &&
+      static_cast<double>(*counted) < kLedgerShare * static_cast<double>(*rows.ledger)) {
+    lower(Reason::scale,
+          fmt::format("the seed put {} {} there, and {} are left", format_count(*rows.ledger),
+                      rows.name, text),
+          out);
+  }
+}
+
+}  // namespace
+
+double share_of(const YamlValue& value, double max) {
+  auto text = value.as_text();
+  double scale = 1;
+  if (!text.empty() && text.back() == '%') {
+    text.pop_back();
+    while (!text.empty() && text.back() == ' ') text.pop_back();
+    scale = 0.01;
+  }
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  number *= scale;
+  if (error != std::errc() || end != text.data() + text.size() || !(number >= 0 && number <= max)) {
+    throw value.error(fmt::format("a share from 0 to {:g} is wanted here", max),
+                      "Write it as in 30% or 0.3.");
+  }
+  return number;
+}
+
+void parse_users(YamlMap& map, std::int64_t users, LoadNeed& need) {
+  need.users = users;
+  if (const auto value = map.find("users")) need.users = value->as_integer(1, 100'000);
+  need.connections = std::min<std::int64_t>(need.users, 1000);
+  const auto connections = map.find("connections");
+  if (!connections) return;
+  need.connections = connections->as_integer(1, 1000);
+  if (need.connections > need.users) {
+    throw connections->error(
+        fmt::format("{} users cannot keep {} connections busy", need.users, need.connections),
+        "Give at least as many users as connections.");
+  }
+}
+
+LoadTerms parse_terms(YamlMap& map) {
+  LoadTerms out;
+  if (const auto value = map.find("workload")) {
+    out.workload = value->as_text();
+    try {
+      (void)loadgen::load_workload(out.workload);
+    } catch (const Error& error) {
+      throw value->error(error.what(), error.hint());
+    }
+  }
+  if (const auto value = map.find("mode")) {
+    out.mode = value->as_choice({"faithful", "pipelined"}) == "faithful" ? loadgen::Mode::faithful
+                                                                         : loadgen::Mode::pipelined;
+  }
+  if (const auto value = map.find("duration")) out.duration = value->as_duration();
+  if (const auto value = map.find("repeat")) out.repeat = value->as_integer(1, 20);
+  if (const auto value = map.find("errors_max")) out.errors_max = share_of(*value, 1);
+  if (const auto value = map.find("refused_max")) out.refused_max = share_of(*value, 1);
+  for (const auto& [key, share] : kPercentiles) {
+    if (const auto value = map.find(key))
+      out.percentiles.push_back({key, share, value->as_duration()});
+  }
+  if (const auto value = map.find("scale")) out.scale = parse_scale(*value);
+  return out;
+}
+
+LoadNeed with_terms(LoadNeed need, const LoadTerms& terms, std::int64_t round) {
+  need.workload = terms.workload;
+  need.mode = terms.mode;
+  need.duration = terms.duration;
+  need.round = round;
+  return need;
+}
+
+Needs needs_of_load(const LoadNeed& need, const LoadTerms& terms) {
+  Needs out;
+  for (std::int64_t round = 0; round < terms.repeat; ++round) {
+    out.loads.push_back(with_terms(need, terms, round));
+  }
+  out.queries = {rows::kProducts, rows::kSales};
+  return out;
+}
+
+std::vector<const loadgen::LoadResult*> results_of(const Evidence& evidence, const LoadNeed& need,
+                                                   const LoadTerms& terms, Judgement& out) {
+  std::vector<const loadgen::LoadResult*> results;
+  for (std::int64_t round = 0; round < terms.repeat; ++round) {
+    const auto* result = result_of(evidence, with_terms(need, terms, round), out);
+    if (result == nullptr) return {};
+    results.push_back(result);
+  }
+  return results;
+}
+
+Judgement worst_of(std::vector<Judgement> rounds) {
+  Judgement out = rounds.at(0);
+  out.evidence.clear();
+  for (std::size_t i = 0; i < rounds.size(); ++i) {
+    const auto& each = rounds[i];
+    if (each.verdict != out.verdict && worst(out.verdict, each.verdict) == each.verdict) {
+      out.verdict = each.verdict;
+      out.reason = each.reason;
+      out.measured = each.measured;
+    }
+    for (const auto& line : each.evidence) {
+      out.evidence.push_back(rounds.size() == 1 ? line : fmt::format("run {}: {}", i + 1, line));
+    }
+  }
+  return out;
+}
+
+void judge_percentiles(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out) {
+  loadgen::Histogram all;
+  for (const auto& operation : load.operations) all.merge(operation.totals.response);
+  for (const auto& each : terms.percentiles) {
+    if (all.count() == 0) {
+      out.inconclusive(Reason::samples);
+      out.evidence.push_back(fmt::format("{}: no operation was answered", each.key));
+      continue;
+    }
+    const auto us = all.quantile_us(each.share);
+    const auto limit_us = std::chrono::duration_cast<std::chrono::microseconds>(each.limit).count();
+    out.evidence.push_back(fmt::format("{} {}, limit {}, of {} operations", each.key,
+                                       latency_text(us), format_duration(each.limit),
+                                       format_count(all.count())));
+    if (us > limit_us) {
+      out.fail();
+    } else if (static_cast<double>(all.count()) * (1 - each.share) < 1) {
+      lower(Reason::samples, fmt::format("{} operations are too few for {}", all.count(), each.key),
+            out);
+    }
+  }
+}
+
+void judge_refused(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out) {
+  if (load.refused() == 0) return;
+  const double share = static_cast<double>(load.refused()) /
+                       static_cast<double>(std::max<std::int64_t>(1, load.offered()));
+  out.evidence.push_back(
+      fmt::format("{:.2f} % of the operations were refused, allowed are {:.2f} %", share * 100,
+                  terms.refused_max * 100));
+  if (share > terms.refused_max) out.fail();
+}
+
+void judge_scale(const Evidence& evidence, const loadgen::LoadResult& load, const LoadTerms& terms,
+                 Judgement& out) {
+  const auto& ledger = load.dataset;
+  if (!ledger && !terms.scale.products && !terms.scale.sales) return;  // it uses no rows of a seed
+  judge_rows(evidence,
+             {"products", rows::kProducts, terms.scale.products,
+              ledger ? std::optional(ledger->products) : std::nullopt},
+             out);
+  judge_rows(evidence,
+             {"sales", rows::kSales, terms.scale.sales,
+              ledger ? std::optional(ledger->sales) : std::nullopt},
+             out);
+}
+
+}  // namespace pantryd::validate
