@@ -23,4 +23,9 @@ void Judgement::invalid(Reason why) {
   reason = why;
 }
 
+void Judgement::settings_only() {
+  inconclusive(Reason::not_tested);
+  evidence.emplace_back("settings are right; not tried");
+}
+
 }  // namespace pantryd::validate

@@ -32,6 +32,9 @@ struct Judgement {
   void fail();
   void inconclusive(Reason why);
   void invalid(Reason why);
+  /// What was read from settings, names or counters alone, and nobody tried: never better than
+  /// this.
+  void settings_only();
 };
 
 struct ClaimVerdict : Judgement {

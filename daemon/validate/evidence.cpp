@@ -26,12 +26,18 @@ std::optional<double> ServerEvidence::value(
   return std::nullopt;
 }
 
+std::optional<std::string> Answer::text(std::size_t row, std::size_t column) const {
+  if (row >= rows.size() || column >= rows[row].size()) return std::nullopt;
+  return rows[row][column];
+}
+
 std::optional<std::int64_t> Answer::number() const {
-  if (rows.empty() || rows[0].empty() || !rows[0][0]) return std::nullopt;
-  const auto& text = *rows[0][0];
+  const auto first = text(0, 0);
+  if (!first) return std::nullopt;
   std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  const auto* end_of_text = first->data() + first->size();
+  const auto [end, error] = std::from_chars(first->data(), end_of_text, value);
+  if (error != std::errc() || end != end_of_text) return std::nullopt;
   return value;
 }
 

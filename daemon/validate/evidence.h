@@ -77,6 +77,8 @@ struct Answer {
   std::string problem;  ///< why there are no rows: the statement failed, or took too long
 
   [[nodiscard]] bool readable() const { return problem.empty(); }
+  /// None where that is NULL or not there.
+  [[nodiscard]] std::optional<std::string> text(std::size_t row, std::size_t column) const;
   /// The first column of the first row as a number; none where that is NULL or not there.
   [[nodiscard]] std::optional<std::int64_t> number() const;
 };

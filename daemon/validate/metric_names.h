@@ -18,6 +18,7 @@ inline constexpr const char* kReplicationStandbys = "pantryd_replication_standby
 inline constexpr const char* kReplicationTotalBytes = "pantryd_replication_total_bytes";
 // probes/standby.yaml, on a standby
 inline constexpr const char* kReceiverStreaming = "pantryd_standby_receiver_streaming";
+inline constexpr const char* kReplayPaused = "pantryd_standby_replay_paused";
 
 // probes/archiver.yaml
 inline constexpr const char* kArchiveEnabled = "pantryd_archive_enabled";
@@ -32,13 +33,22 @@ inline constexpr const char* kFsync = "pg_settings_fsync";
 inline constexpr const char* kSynchronousCommit = "pg_settings_synchronous_commit";
 inline constexpr const char* kFullPageWrites = "pg_settings_full_page_writes";
 
-inline constexpr std::array kAll{kBackupReadable,        kBackupAge,
-                                 kBackupAgeLimit,        kBackupNewestFailed,
-                                 kBackupCount,           kReplicationStandbys,
-                                 kReplicationTotalBytes, kReceiverStreaming,
-                                 kArchiveEnabled,        kArchiveReadySegments,
-                                 kArchiveOldestReady,    kArchiveFailing,
-                                 kArchiveLastArchived,   kFsync,
-                                 kSynchronousCommit,     kFullPageWrites};
+inline constexpr std::array kAll{kBackupReadable,
+                                 kBackupAge,
+                                 kBackupAgeLimit,
+                                 kBackupNewestFailed,
+                                 kBackupCount,
+                                 kReplicationStandbys,
+                                 kReplicationTotalBytes,
+                                 kReceiverStreaming,
+                                 kReplayPaused,
+                                 kArchiveEnabled,
+                                 kArchiveReadySegments,
+                                 kArchiveOldestReady,
+                                 kArchiveFailing,
+                                 kArchiveLastArchived,
+                                 kFsync,
+                                 kSynchronousCommit,
+                                 kFullPageWrites};
 
 }  // namespace pantryd::validate::metric_names

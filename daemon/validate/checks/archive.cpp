@@ -1,4 +1,5 @@
-// WAL archiving is on and keeps up, and a base backup exists to start a recovery from.
+// WAL archiving is on and keeps up, and a base backup exists to start a recovery from. Without a
+// recovery that was tried, this never passes.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -22,8 +23,13 @@ Keys parse(YamlMap& map) {
   return out;
 }
 
+/// Commands that report success and keep nothing.
+constexpr const char* kDiscards =
+    "SELECT current_setting('archive_command') WHERE current_setting('archive_command') ~ "
+    "'^[[:space:]]*(/usr)?(/bin/)?(true|:|exit 0)[[:space:]]*$'";
+
 Needs needs(const Keys&) {
-  return {};
+  return {{}, {kDiscards}};
 }
 
 enum class Base { good, none, not_configured, unreadable };
@@ -78,13 +84,18 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
       *failing != 0 ? "failed" : "succeeded", ever ? "something" : "nothing"));
   const auto base = base_backup(*primary);
   out.evidence.emplace_back(to_string(base));
-  out.evidence.emplace_back("a recovery was NOT TESTED");
+  const auto* discards = evidence.answer(kDiscards);
+  const bool kept = discards == nullptr || discards->rows.empty();
+  if (!kept) {
+    out.evidence.push_back(
+        fmt::format("archive_command \"{}\" keeps nothing", discards->text(0, 0).value_or("")));
+  }
   const double limit_s = std::chrono::duration<double>(keys.wait_limit).count();
-  const bool works = *enabled != 0 && *failing == 0 && ever && *waits <= limit_s;
+  const bool works = kept && *enabled != 0 && *failing == 0 && ever && *waits <= limit_s;
   if (!works || base == Base::none) {
     out.fail();
   } else if (base == Base::good) {
-    out.pass();
+    out.settings_only();
   } else {
     out.inconclusive(base == Base::unreadable ? Reason::unreadable : Reason::not_tested);
   }

@@ -1,4 +1,5 @@
-// A standby streams from the primary, and is not far behind after the load.
+// A standby streams from the primary, and is not far behind after the load. Without a failover that
+// was tried, this never passes.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,13 +15,20 @@ namespace {
 
 namespace names = metric_names;
 
+constexpr std::int64_t kLagLimitMax = std::int64_t{1} << 40;
+
 struct Keys {
   std::int64_t lag_limit_bytes = std::int64_t{64} << 20;
 };
 
 Keys parse(YamlMap& map) {
   Keys out;
-  if (const auto value = map.find("lag_limit")) out.lag_limit_bytes = size_of(*value);
+  const auto value = map.find("lag_limit");
+  if (!value) return out;
+  out.lag_limit_bytes = size_of(*value);
+  if (out.lag_limit_bytes > kLagLimitMax) {
+    throw value->error("a lag_limit above 1 TB is never reached", "Write it as in 64MB.");
+  }
   return out;
 }
 
@@ -49,6 +57,11 @@ void add_servers(const Evidence& evidence, Seen& seen, Judgement& out) {
                                        !streams        ? "does not show whether it receives"
                                        : *streams != 0 ? "receives"
                                                        : "does not receive"));
+    const auto paused = server.value(names::kReplayPaused);
+    if (paused && *paused != 0) {
+      seen.bad = true;
+      out.evidence.push_back(fmt::format("replay is paused on {}", server.name));
+    }
   }
 }
 
@@ -107,7 +120,7 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
   } else if (seen.unreadable) {
     out.inconclusive(Reason::unreadable);
   } else {
-    out.pass();
+    out.settings_only();
   }
   return out;
 }
