@@ -29,11 +29,9 @@ bool is_closed(const LoadNeed& need) {
 }
 
 loadgen::Workload workload_of(const LoadNeed& need, const StageOptions& options) {
-  auto out = loadgen::load_workload(need.workload.empty() ? options.workload : need.workload);
+  const auto& name = need.workload.empty() ? options.workload : need.workload;
+  auto out = loadgen::load_workload(name).without_idle();
   auto& operations = out.operations;
-  operations.erase(std::remove_if(operations.begin(), operations.end(),
-                                  [](const auto& each) { return !(each.weight > 0); }),
-                   operations.end());
   if (!need.raise_rare) return out;
   double total = 0;
   for (const auto& each : operations) total += each.weight;

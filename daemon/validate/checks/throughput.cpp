@@ -97,10 +97,15 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
   const double seconds = load.totals.client.measured_s;
   out.measured = fmt::format("{:.0f} TPS", done);
   out.evidence.push_back(
-      fmt::format("{} offered at {:.0f}/s, {} done, {} errors, {} not started in {}",
+      fmt::format("{} offered at {:.0f}/s, {} done in the window, {} errors, {} not started in {}",
                   format_count(load.offered()), load.options.rate_per_s.value_or(0),
-                  format_count(load.completed()), format_count(load.errors()),
+                  format_count(load.done_in_window()), format_count(load.errors()),
                   format_count(load.not_started()), format_duration(load.options.duration)));
+  if (const auto& drained = load.totals.drained; drained.completed > 0) {
+    out.evidence.push_back(
+        fmt::format("{} more ended in the {:.0f} s after the window and do not count",
+                    format_count(drained.completed), drained.seconds));
+  }
   add_response_times(load, out);
   const double needed = needed_rate(keys, seconds);
   if (done >= needed) {

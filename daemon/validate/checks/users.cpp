@@ -54,9 +54,8 @@ struct AtOnce {
 
 AtOnce users_at_once(const loadgen::LoadResult& load, std::int64_t wanted) {
   AtOnce out;
-  const auto end = static_cast<std::int64_t>(load.totals.client.measured_s);
   for (const auto& window : load.totals.windows) {
-    if (window.second < 0 || window.second >= end) continue;
+    if (window.phase != loadgen::Phase::measured) continue;
     const auto users =
         load.options.rate_per_s ? window.queued + window.running : load.options.users;
     out.least = out.seconds == 0 ? users : std::min(out.least, users);
