@@ -2,6 +2,10 @@
 // costs every write, serves no read, and makes IF NOT EXISTS report a success that is none.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "migrate/blockers.h"
 #include "migrate/split.h"
 #include "pg/connection.h"
 
@@ -20,8 +24,17 @@ struct FoundIndex {
 [[nodiscard]] FoundIndex find_index(pg::Connection& connection, const SqlStatement& statement,
                                     Deadline deadline);
 
-/// Invalid indexes that a REINDEX CONCURRENTLY left ("..._ccnew", "..._ccold"); qualified names.
+/// Invalid indexes that a REINDEX CONCURRENTLY of what `statement` names left ("..._ccnew",
+/// "..._ccold"), on that index's table or that table and its partitions; qualified names. Whether
+/// somebody builds them right now is not looked at: see builders(). Of REINDEX SCHEMA and DATABASE
+/// the names prove nothing, so what is found may be anybody's.
 [[nodiscard]] std::vector<std::string> reindex_leftovers(pg::Connection& connection,
+                                                         const SqlStatement& statement,
                                                          Deadline deadline);
+
+/// Other sessions that build, rebuild or drop indexes of the tables of `statement`, or alter these:
+/// who holds or wants a lock on one that conflicts with a build (pg_locks).
+[[nodiscard]] std::vector<Blocker> builders(pg::Connection& connection,
+                                            const SqlStatement& statement, Deadline deadline);
 
 }  // namespace pantryd::migrate

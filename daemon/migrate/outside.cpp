@@ -1,6 +1,7 @@
 // Invariant: after run_outside() or make_way() returned or threw a statement's error, no invalid
-// index of that statement is left, unless the connection broke; then the next run's make_way()
-// finds it.
+// index of that statement is left, unless the connection broke or another session works on its
+// table; then the next run's make_way() finds it. An index is dropped only if the statement itself
+// names it, or names what it is a leftover of, and only while no other session works on its table.
 #include "migrate/outside.h"
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "migrate/indexes.h"
 #include "migrate/ladder.h"
+#include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -54,30 +56,94 @@ void wait_until_clear(Session& session, const Place& place, Look look) {
   }
 }
 
-void drop_invalid(Session& session, const std::string& index, const Place& place) {
-  log::warn("{}: dropping the invalid index {}", place.text(), index);
-  session.step("drop invalid index");
-  set_limits(session, milliseconds(0), session.options.statement_timeout);
-  SqlStatement drop;
-  drop.sql = "DROP INDEX CONCURRENTLY IF EXISTS " + index;
-  run_statement(session, drop, milliseconds(0), session.options.statement_timeout);
-  session.watch.disarm();
+/// Who is at work on the tables of the statement now, and would be harmed by it or keep it waiting.
+std::string others_at_work(Session& session, const SqlStatement& statement) {
+  if (statement.kind == StatementKind::create_index_concurrently) {
+    const auto found = find_index(session.connection, statement, soon());
+    if (found.being_built) return "another session that builds " + found.name;
+  }
+  const auto at_work = builders(session.connection, statement, soon());
+  return at_work.empty() ? std::string()
+                         : "another session that works on the same table: " + describe(at_work);
 }
 
+/// A DROP that waits for the table's lock holds a snapshot, and a build that another session began
+/// since we looked waits for such snapshots: a deadlock. The server looks for one after
+/// deadlock_timeout and may end the other session, so we give way before that. A longer wait is for
+/// transactions that use the table, once nobody builds there.
+void drop_invalid(Session& session, const std::string& index, const SqlStatement& statement,
+                  const Place& place) {
+  auto& connection = session.connection;
+  const auto deadline = Deadline::in(session.options.lock_budget);
+  auto patience = milliseconds(connection
+                                   .exec("SELECT setting::bigint / 2 FROM pg_catalog.pg_settings "
+                                         "WHERE name = 'deadlock_timeout'",
+                                         soon())
+                                   .i64(0, 0));
+  log::warn("{}: dropping the invalid index {}", place.text(), index);
+  session.step("drop invalid index");
+  SqlStatement drop;
+  drop.sql = "DROP INDEX CONCURRENTLY IF EXISTS " + index;
+  for (;;) {
+    set_limits(session, std::max(patience, milliseconds(1)), session.options.statement_timeout);
+    try {
+      run_statement(session, drop, milliseconds(0), session.options.statement_timeout);
+      session.watch.disarm();
+      return;
+    } catch (const pg::PgError& error) {
+      session.watch.disarm();
+      if (error.sqlstate() != pg::sqlstate::kLockNotAvailable || deadline.expired()) throw;
+    }
+    patience *= 2;
+    wait_until_clear(session, place, [&] { return others_at_work(session, statement); });
+  }
+}
+
+bool names_no_table(const SqlStatement& statement) {
+  return statement.reindex == ReindexOf::schema || statement.reindex == ReindexOf::database;
+}
+
+/// REINDEX SCHEMA and DATABASE name no table, so a leftover there may be another session's work.
+void report_leftovers(Session& session, const SqlStatement& statement, const Place& place) {
+  for (const auto& index : reindex_leftovers(session.connection, statement, soon())) {
+    log::warn(
+        "{}: the invalid index {} may be a leftover of this statement; if no session builds "
+        "it: DROP INDEX CONCURRENTLY {}",
+        place.text(), index, index);
+  }
+}
+
+/// Nobody else is at work on the tables of the statement when this is called.
 void drop_leftovers(Session& session, const SqlStatement& statement, const Place& place) {
   if (statement.kind == StatementKind::create_index_concurrently) {
-    wait_until_clear(session, place, [&] {
-      const auto found = find_index(session.connection, statement, soon());
-      return found.being_built ? "another session that builds " + found.name : std::string();
-    });
     const auto found = find_index(session.connection, statement, soon());
     if (found.state == IndexState::invalid && !found.on_other_table) {
-      drop_invalid(session, found.name, place);
+      drop_invalid(session, found.name, statement, place);
     }
-  } else if (statement.kind == StatementKind::reindex_concurrently) {
-    for (const auto& index : reindex_leftovers(session.connection, soon())) {
-      drop_invalid(session, index, place);
+  } else if (statement.reindex == ReindexOf::index || statement.reindex == ReindexOf::table) {
+    for (const auto& index : reindex_leftovers(session.connection, statement, soon())) {
+      drop_invalid(session, index, statement, place);
     }
+  }
+}
+
+/// After a failure that is reported anyway: what cannot be dropped now is left to the next run.
+void drop_own_leftovers(Session& session, const SqlStatement& statement, const Place& place) {
+  if (statement.kind != StatementKind::create_index_concurrently &&
+      statement.kind != StatementKind::reindex_concurrently) {
+    return;
+  }
+  if (names_no_table(statement)) {
+    report_leftovers(session, statement, place);
+    return;
+  }
+  try {
+    wait_until_clear(session, place, [&] { return others_at_work(session, statement); });
+    drop_leftovers(session, statement, place);
+  } catch (const Error& error) {
+    if (error.code() != ExitCode::lock || session.connection.broken()) throw;
+    log::warn("{}: what the statement left is dropped by the next run: {}", place.text(),
+              error.what());
   }
 }
 
@@ -125,7 +191,7 @@ void execute(Session& session, const SqlStatement& statement, const Place& place
       log::warn("{}: taken as done by the run that was cut off: {}", place.text(), error.what());
       return;
     }
-    drop_leftovers(session, statement, place);
+    drop_own_leftovers(session, statement, place);
     throw;
   }
 }
@@ -143,11 +209,14 @@ bool make_way(Session& session, const SqlStatement& statement, const Place& plac
       !statement.index.empty() && found.state == IndexState::absent) {
     return true;
   }
-  drop_leftovers(session, statement, place);
   wait_until_clear(session, place, [&] {
+    auto in_the_way = others_at_work(session, statement);
+    if (!in_the_way.empty()) return in_the_way;
     const auto old = old_transactions(session.connection, session.options.old_transaction, soon());
     return old.empty() ? std::string() : "an old transaction: " + describe(old);
   });
+  if (begun && names_no_table(statement)) report_leftovers(session, statement, place);
+  drop_leftovers(session, statement, place);
   return false;
 }
 

@@ -79,6 +79,33 @@ void read_drop(const Json& node, SqlStatement& out) {
   if (words.size() > 1) out.index_schema = words[words.size() - 2];
 }
 
+void read_reindex(const Json& node, SqlStatement& out) {
+  for (const auto& each : member(node, "params")) {
+    const auto& option = member(each, "DefElem");
+    const auto off = member(option, "arg").dump();
+    if (text(option, "defname") == "concurrently" && off.find("false") == std::string::npos &&
+        off.find("off") == std::string::npos) {
+      out.kind = StatementKind::reindex_concurrently;
+    }
+  }
+  if (out.kind != StatementKind::reindex_concurrently) return;
+  const auto what = text(node, "kind");
+  const auto& relation = member(node, "relation");
+  out.index_schema = text(relation, "schemaname");
+  if (what == "REINDEX_OBJECT_INDEX") {
+    out.reindex = ReindexOf::index;
+    out.index = text(relation, "relname");
+  } else if (what == "REINDEX_OBJECT_TABLE") {
+    out.reindex = ReindexOf::table;
+    out.table = text(relation, "relname");
+  } else if (what == "REINDEX_OBJECT_SCHEMA") {
+    out.reindex = ReindexOf::schema;
+    out.index_schema = text(node, "name");
+  } else {
+    out.reindex = ReindexOf::database;
+  }
+}
+
 void read_alter(const Json& node, SqlStatement& out) {
   for (const auto& each : member(node, "cmds")) {
     const auto& command = member(each, "AlterTableCmd");
@@ -120,16 +147,7 @@ void classify(SqlStatement& out) {
       out.kind = StatementKind::copy_from_stdin;
     }
   }
-  if (node.contains("ReindexStmt")) {
-    for (const auto& each : member(node["ReindexStmt"], "params")) {
-      const auto& option = member(each, "DefElem");
-      const auto off = member(option, "arg").dump();
-      if (text(option, "defname") == "concurrently" && off.find("false") == std::string::npos &&
-          off.find("off") == std::string::npos) {
-        out.kind = StatementKind::reindex_concurrently;
-      }
-    }
-  }
+  if (node.contains("ReindexStmt")) read_reindex(node["ReindexStmt"], out);
 }
 
 /// Where the parser's cursor, which counts characters from 1, stands in the bytes.

@@ -22,15 +22,19 @@ enum class StatementKind {
   copy_from_stdin,
 };
 
+/// What a REINDEX names.
+enum class ReindexOf { nothing, index, table, schema, database };
+
 struct SqlStatement {
   std::string sql;  ///< from its first word to before its semicolon
   int line = 0;     ///< of its first word, from 1
   StatementKind kind = StatementKind::plain;
   // Of the index kinds only:
-  std::string index_schema;  ///< empty: not written
+  std::string index_schema;  ///< empty: not written; of REINDEX SCHEMA the schema itself
   std::string index;         ///< empty: the server would choose a name
-  std::string table;         ///< of CREATE INDEX
+  std::string table;         ///< of CREATE INDEX and REINDEX TABLE
   bool if_not_exists = false;
+  ReindexOf reindex = ReindexOf::nothing;  ///< of REINDEX ... CONCURRENTLY
 };
 
 struct SplitError {

@@ -138,6 +138,24 @@ TEST(SplitTest, WhatTheRunnerTreatsSpeciallyIsRecognised) {
   EXPECT_TRUE(index.if_not_exists);
 }
 
+TEST(SplitTest, AReindexKnowsWhatItNames) {
+  const auto first = [](const std::string& sql) { return split(sql).statements.at(0); };
+  const auto index = first("REINDEX INDEX CONCURRENTLY \"S 1\".\"I\"");
+  EXPECT_EQ(index.reindex, ReindexOf::index);
+  EXPECT_EQ(index.index_schema, "S 1");
+  EXPECT_EQ(index.index, "I");
+  EXPECT_EQ(index.table, "");
+  const auto table = first("REINDEX (VERBOSE, CONCURRENTLY) TABLE t");
+  EXPECT_EQ(table.reindex, ReindexOf::table);
+  EXPECT_EQ(table.table, "t");
+  EXPECT_EQ(table.index, "");
+  EXPECT_EQ(first("REINDEX SCHEMA CONCURRENTLY s").reindex, ReindexOf::schema);
+  EXPECT_EQ(first("REINDEX SCHEMA CONCURRENTLY s").index_schema, "s");
+  EXPECT_EQ(first("REINDEX DATABASE CONCURRENTLY d").reindex, ReindexOf::database);
+  EXPECT_EQ(first("REINDEX TABLE t").reindex, ReindexOf::nothing);
+  EXPECT_EQ(first("REINDEX (CONCURRENTLY off) TABLE t").reindex, ReindexOf::nothing);
+}
+
 TEST(SplitTest, CommandsOfPsqlAndDataOfCopyAreToldApartFromSyntaxErrors) {
   const auto error = [](const std::string& sql) { return split(sql).error.value(); };
   EXPECT_EQ(error("SELECT 1;\n\\d t\n").reason, SplitError::Reason::meta_command);
