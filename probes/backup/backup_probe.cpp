@@ -9,8 +9,8 @@
 
 #include "base/units.h"
 #include "base/wait.h"
-#include "probes/backup/base_reader.h"
-#include "probes/backup/dump_reader.h"
+#include "probes/backup/readers/base/base_reader.h"
+#include "probes/backup/readers/pg_dump/dump_reader.h"
 
 namespace pantryd {
 namespace {

@@ -1,6 +1,6 @@
 // Invariant: no read passes the end of the bytes given; a number that would make us do so ends the
 // parse, because the file may be cut anywhere or hold anything.
-#include "probes/backup/archive_toc.h"
+#include "probes/backup/readers/pg_dump/archive_toc.h"
 
 #include <algorithm>
 #include <utility>

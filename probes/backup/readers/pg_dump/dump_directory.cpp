@@ -1,6 +1,6 @@
 // Invariant: "complete" needs every file that the table of contents names; what was not opened is
 // said in the reason.
-#include "probes/backup/dump_directory.h"
+#include "probes/backup/readers/pg_dump/dump_directory.h"
 
 #include <fmt/format.h>
 

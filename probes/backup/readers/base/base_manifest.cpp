@@ -1,6 +1,6 @@
 // Invariant: depth_ is the number of open objects and arrays; a file is an object at depth 3 in
 // "Files", a range one in "WAL-Ranges".
-#include "probes/backup/base_manifest.h"
+#include "probes/backup/readers/base/base_manifest.h"
 
 #include <ctime>
 #include <nlohmann/json.hpp>

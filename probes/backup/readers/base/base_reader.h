@@ -10,8 +10,8 @@
 #include <string>
 
 #include "probes/backup/backup_catalog.h"
-#include "probes/backup/dump_reader.h"
 #include "probes/backup/folder.h"
+#include "probes/backup/readers/pg_dump/dump_reader.h"
 
 namespace pantryd::backup {
 

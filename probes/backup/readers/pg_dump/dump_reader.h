@@ -18,8 +18,8 @@
 #include <string>
 
 #include "probes/backup/backup_catalog.h"
-#include "probes/backup/dump_content.h"
 #include "probes/backup/folder.h"
+#include "probes/backup/readers/pg_dump/dump_content.h"
 
 namespace pantryd::backup {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "probes/backup/dump_content.h"
 #include "probes/backup/folder.h"
+#include "probes/backup/readers/pg_dump/dump_content.h"
 
 namespace pantryd::backup {
 

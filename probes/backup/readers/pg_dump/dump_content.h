@@ -12,8 +12,8 @@
 #include <string_view>
 
 #include "base/deadline.h"
-#include "probes/backup/archive_toc.h"
 #include "probes/backup/backup_catalog.h"
+#include "probes/backup/readers/pg_dump/archive_toc.h"
 
 namespace pantryd::backup {
 

@@ -1,6 +1,6 @@
 // Invariant: a verdict "complete" is given only for a file whose END was seen to be one: a trailer,
 // a closed block, a closed gzip member. Everything else is partial, failed or unknown.
-#include "probes/backup/dump_content.h"
+#include "probes/backup/readers/pg_dump/dump_content.h"
 
 #include <fmt/format.h>
 

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "probes/backup/dump_content.h"
 #include "probes/backup/folder.h"
+#include "probes/backup/readers/pg_dump/dump_content.h"
 
 namespace pantryd::backup {
 namespace {

@@ -1,13 +1,13 @@
 // Invariants: seen_ holds only names of the last look, so it is as bounded as the look is; a
 // content in seen_ belongs to exactly the identity beside it.
-#include "probes/backup/dump_reader.h"
+#include "probes/backup/readers/pg_dump/dump_reader.h"
 
 #include <fmt/format.h>
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "probes/backup/dump_directory.h"
+#include "probes/backup/readers/pg_dump/dump_directory.h"
 
 namespace pantryd::backup {
 namespace {

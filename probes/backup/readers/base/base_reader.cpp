@@ -1,7 +1,7 @@
 // Invariants: a backup is called complete only when its manifest was read to its checksum line and
 // nothing it names was found missing or of another size. unfinished_ holds only names of the last
 // look.
-#include "probes/backup/base_reader.h"
+#include "probes/backup/readers/base/base_reader.h"
 
 #include <fcntl.h>
 #include <fmt/format.h>
@@ -13,7 +13,7 @@
 #include <set>
 
 #include "base/units.h"
-#include "probes/backup/base_manifest.h"
+#include "probes/backup/readers/base/base_manifest.h"
 
 namespace pantryd::backup {
 namespace {
