@@ -35,11 +35,13 @@ YamlValue YamlValue::parse(const std::string& text, const std::string& source_na
   }
 }
 
-Error YamlValue::error(const std::string& what, std::string hint) const {
+std::string YamlValue::place() const {
   const auto mark = node_.Mark();
-  return {ExitCode::usage,
-          fmt::format("{}:{}:{}: {}", *source_, mark.line + 1, mark.column + 1, what),
-          std::move(hint)};
+  return fmt::format("{}:{}:{}", *source_, mark.line + 1, mark.column + 1);
+}
+
+Error YamlValue::error(const std::string& what, std::string hint) const {
+  return {ExitCode::usage, place() + ": " + what, std::move(hint)};
 }
 
 std::string YamlValue::as_text() const {

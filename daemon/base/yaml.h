@@ -44,6 +44,8 @@ class YamlValue {
   [[nodiscard]] bool is_list() const { return node_.IsSequence(); }
   [[nodiscard]] int line() const { return node_.Mark().line + 1; }
 
+  /// "FILE:LINE:COLUMN".
+  [[nodiscard]] std::string place() const;
   /// An error that points here.
   [[nodiscard]] Error error(const std::string& what, std::string hint = {}) const;
 

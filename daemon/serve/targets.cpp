@@ -1,8 +1,11 @@
 #include "serve/targets.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <map>
 
+#include "base/assert.h"
 #include "probes/backup/backup_probe.h"
 #include "probes/engine/spec.h"
 #include "serve/coded_probes.h"
@@ -28,7 +31,8 @@ InfoByName backup_infos() {
 BackupSource source_of(const BackupSettings& settings) {
   BackupSource out;
   out.name = settings.name;
-  out.kind = settings.kind == "base" ? BackupKind::base : BackupKind::pg_dump;
+  out.kind = find_backup_kind(settings.kind.text);
+  PANTRYD_ASSERT(out.kind != nullptr);  // check_names() has refused the others
   out.path = settings.path.string();
   out.age_limit_ms = settings.age_limit;
   return out;
@@ -85,7 +89,18 @@ probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups) {
   return out;
 }
 
+void check_names(const Settings& settings) {
+  const auto kinds = backup_kind_names();
+  for (const auto& target : settings.targets) {
+    for (const auto& backup : target.backups) {
+      require_known(backup.kind, "kind of backup", kinds,
+                    fmt::format("The kinds of backups are {}.", fmt::join(kinds, ", ")));
+    }
+  }
+}
+
 std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(const Settings& settings) {
+  check_names(settings);
   auto all = probes::all_probes(settings.probes.folder);
   const auto cost_max = probes::parse_cost(settings.probes.cost_max);
   const auto off = [&](const probes::ProbeSpec& spec) {

@@ -12,6 +12,10 @@ namespace pantryd {
 /// What a look leaves behind: text for a page, or values besides, for who judges them.
 enum class Keep { text, values };
 
+/// Throws Error(usage) with FILE:LINE:COLUMN for a name that the settings cannot check themselves:
+/// a kind of backup that does not exist.
+void check_names(const Settings& settings);
+
 /// The probes of the binary and the operator's own. Throws Error(usage).
 [[nodiscard]] std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(
     const Settings& settings);

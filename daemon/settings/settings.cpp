@@ -75,7 +75,8 @@ ProbeSettings parse_probes(YamlMap map) {
 BackupSettings parse_backup(YamlMap map) {
   BackupSettings out;
   out.name = map.require("name").as_text();
-  out.kind = map.require("kind").as_choice({"pg_dump", "base"});
+  const auto kind = map.require("kind");
+  out.kind = {kind.as_text(), kind.place()};
   out.path = map.require("path").as_text();
   if (const auto value = map.find("age_limit")) out.age_limit = value->as_duration();
   map.done();
@@ -231,7 +232,7 @@ std::string Settings::show() const {
     for (const auto& backup : target.backups) {
       out += fmt::format(
           "      - name: \"{}\"\n        kind: {}\n        path: \"{}\"\n        age_limit: {}\n",
-          backup.name, backup.kind, backup.path.string(), format_duration(backup.age_limit));
+          backup.name, backup.kind.text, backup.path.string(), format_duration(backup.age_limit));
     }
   }
   return out;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "pg/conninfo.h"
+#include "settings/placed_name.h"
 #include "settings/pool_keys.h"
 
 namespace pantryd {
@@ -17,7 +18,7 @@ namespace pantryd {
 /// One folder of backups that belongs to a target.
 struct BackupSettings {
   std::string name;
-  std::string kind;  ///< "pg_dump" or "base"
+  PlacedName kind;  ///< a row of the table of backup kinds, see probes/backup/reader.h
   std::filesystem::path path;
   std::chrono::milliseconds age_limit{26 * 3'600'000LL};  ///< a day, and two hours for the job
 

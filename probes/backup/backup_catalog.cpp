@@ -10,10 +10,6 @@
 
 namespace pantryd {
 
-std::string_view to_string(BackupKind kind) {
-  return kind == BackupKind::pg_dump ? "pg_dump" : "base";
-}
-
 std::string_view to_string(BackupState state) {
   switch (state) {
     case BackupState::none:

@@ -12,8 +12,6 @@
 
 namespace pantryd {
 
-enum class BackupKind { pg_dump, base };
-
 /// `unknown` is a backup that could not be judged (a clock that is wrong, no right to read it, a
 /// compression that is not read here): never good, and never counted as a failed attempt either.
 enum class BackupState { none, running, partial, failed, complete_unverified, unknown };
@@ -24,7 +22,6 @@ enum class BackupState { none, running, partial, failed, complete_unverified, un
 ///   file_time modification time of the file: later than the truth by the length of the dump
 enum class TimeSource { content, label, file_time };
 
-[[nodiscard]] std::string_view to_string(BackupKind kind);
 [[nodiscard]] std::string_view to_string(BackupState state);  ///< "complete-unverified"
 [[nodiscard]] std::string_view to_string(TimeSource source);
 
@@ -38,8 +35,8 @@ inline constexpr std::size_t kBackupRecordsMax = 10'000;
 /// One attempt at a backup: a file, or a folder.
 struct BackupRecord {
   std::string name;
-  BackupKind kind = BackupKind::pg_dump;
-  std::string format;  ///< plain, plain.gz, cluster, custom, directory, tar, base, base.tar, ...
+  std::string_view kind;  ///< name of the row in the table of kinds
+  std::string format;     ///< plain, plain.gz, cluster, custom, directory, tar, base, base.tar, ...
   WallClock::time_point recovery_point;  ///< what a restore brings back: the START of a dump
   WallClock::time_point finished_at;     ///< when its last byte was written
   std::int64_t size_bytes = 0;           ///< on disk; of a plain base backup: as its manifest says

@@ -7,10 +7,9 @@
 #include <atomic>
 #include <exception>
 
+#include "base/assert.h"
 #include "base/units.h"
 #include "base/wait.h"
-#include "probes/backup/readers/base/base_reader.h"
-#include "probes/backup/readers/pg_dump/dump_reader.h"
 
 namespace pantryd {
 namespace {
@@ -39,15 +38,15 @@ WallClock::duration age_of(const BackupRecord& record, WallClock::time_point now
 
 struct BackupProbe::State {
   explicit State(const BackupSource& source)
-      : kind(source.kind),
-        path(source.path),
-        dumps({source.settle_ms, source.read_budget_bytes}),
-        bases({source.settle_ms, source.read_budget_bytes}) {}
+      : kind(*source.kind), path(source.path), reader(kind.make_reader(source.reader)) {
+    PANTRYD_ASSERT(reader != nullptr);
+  }
 
   BackupLook look(Deadline deadline, WallClock::time_point now) {
     try {
-      return kind == BackupKind::pg_dump ? dumps.look(path, deadline, now)
-                                         : bases.look(path, deadline, now);
+      auto out = reader->look(path, deadline, now);
+      for (auto& record : out.records) record.kind = kind.name;
+      return out;
     } catch (const std::exception& error) {
       BackupLook failed;
       failed.reason = error.what();
@@ -55,10 +54,9 @@ struct BackupProbe::State {
     }
   }
 
-  BackupKind kind;
-  std::string path;
-  backup::DumpReader dumps;
-  backup::BaseReader bases;
+  const BackupKind& kind;
+  const std::string path;
+  const std::unique_ptr<backup::Reader> reader;
   std::atomic<bool> busy{false};
 };
 
@@ -75,8 +73,10 @@ struct BackupProbe::Turn {
   std::atomic<bool> ended{false};
 };
 
-BackupProbe::BackupProbe(BackupSource source)
-    : source_(std::move(source)), state_(std::make_shared<State>(source_)) {}
+BackupProbe::BackupProbe(BackupSource source) : source_(std::move(source)) {
+  PANTRYD_ASSERT(source_.kind != nullptr);
+  state_ = std::make_shared<State>(source_);
+}
 BackupProbe::~BackupProbe() = default;
 BackupProbe::BackupProbe(BackupProbe&&) noexcept = default;
 BackupProbe& BackupProbe::operator=(BackupProbe&&) noexcept = default;
@@ -105,7 +105,7 @@ std::vector<BackupSample> backup_samples(const BackupSource& source, const Backu
   std::vector<BackupSample> samples;
   const auto add = [&](const char* name, double value) {
     samples.push_back({fmt::format("pantryd_backup_{}", name),
-                       {{"kind", std::string(to_string(source.kind))}, {"name", source.name}},
+                       {{"kind", std::string(source.kind->name)}, {"name", source.name}},
                        value});
   };
   add("readable", look.readable ? 1 : 0);

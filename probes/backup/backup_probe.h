@@ -3,27 +3,22 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/deadline.h"
-#include "probes/backup/backup_catalog.h"
+#include "probes/backup/reader.h"
 
 namespace pantryd {
 
 struct BackupSource {
-  std::string name;  ///< label of its metrics
-  BackupKind kind = BackupKind::pg_dump;
-  std::string path;  ///< a folder of backups, or one backup that is a folder
+  std::string name;                  ///< label of its metrics
+  const BackupKind* kind = nullptr;  ///< a row of the table of kinds; never null in a probe
+  std::string path;                  ///< a folder of backups, or one backup that is a folder
   std::chrono::milliseconds age_limit_ms = std::chrono::hours(26);
-  /// An unfinished file that was written to less than this ago is running, not partial.
-  std::chrono::milliseconds settle_ms{5000};
-  /// Most that one look reads of files which must be read through (gzip, piped archives); the next
-  /// look goes on from there.
-  std::int64_t read_budget_bytes = std::int64_t{256} << 20;
+  backup::ReaderOptions reader;
 };
 
 struct BackupSample {

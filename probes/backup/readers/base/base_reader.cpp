@@ -268,7 +268,9 @@ BackupLook BaseReader::look(const std::string& path, Deadline deadline, WallCloc
     std::vector<Entry> files;
     const auto inner = open_folder_at(folder.get(), entry.name, reason);
     if (!inner.open() || !list_folder(inner.get(), deadline, files, reason)) {
-      BackupRecord record{entry.name, BackupKind::base, "base"};
+      BackupRecord record;
+      record.name = entry.name;
+      record.format = "base";
       record.finished_at = record.recovery_point = entry.identity.modified();
       record.reason = "it cannot be listed: " + reason;
       visit.look.records.push_back(std::move(record));
@@ -289,7 +291,6 @@ void BaseReader::visit_backup(Visit& visit, const std::string& name, int folder_
                               const std::vector<Entry>& entries) {
   BackupRecord record;
   record.name = name;
-  record.kind = BackupKind::base;
   record.format = "base";
   if (const Entry* manifest = find(entries, kManifest); manifest != nullptr) {
     judge_finished(record, folder_fd, entries, *manifest, visit.deadline);
@@ -319,6 +320,13 @@ void BaseReader::judge_unfinished(Visit& visit, BackupRecord& record, int folder
   record.state = grows || just_written ? BackupState::running : BackupState::partial;
   record.reason = "it has no backup_manifest, which is written last";
   visit.unfinished.emplace(record.name, sum);
+}
+
+BackupKind base_kind() {
+  return {"base", "a folder of base backups that pg_basebackup wrote, or one of them",
+          [](const ReaderOptions& options) -> std::unique_ptr<Reader> {
+            return std::make_unique<BaseReader>(options);
+          }};
 }
 
 }  // namespace pantryd::backup

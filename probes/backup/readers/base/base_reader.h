@@ -5,13 +5,11 @@
 // from a backup that carries its WAL. Checksums are not: that is the restore drill's work.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <string>
 
-#include "probes/backup/backup_catalog.h"
 #include "probes/backup/folder.h"
-#include "probes/backup/readers/pg_dump/dump_reader.h"
+#include "probes/backup/reader.h"
 
 namespace pantryd::backup {
 
@@ -20,12 +18,11 @@ inline constexpr std::int64_t kManifestBytesMax = std::int64_t{256} << 20;
 /// Files that the size of an unfinished or a tar backup is summed over at most.
 inline constexpr std::size_t kTreeEntriesMax = 20'000;
 
-class BaseReader {
+class BaseReader : public Reader {
  public:
   explicit BaseReader(ReaderOptions options) : options_(options) {}
-  /// Never throws for what is on disk: it is said in the look.
   [[nodiscard]] BackupLook look(const std::string& path, Deadline deadline,
-                                WallClock::time_point now);
+                                WallClock::time_point now) override;
 
  private:
   struct Visit;
@@ -38,5 +35,8 @@ class BaseReader {
   /// Of the unfinished ones at the last look: what grows is running.
   std::map<std::string, FileIdentity> unfinished_;
 };
+
+/// The row "base".
+[[nodiscard]] BackupKind base_kind();
 
 }  // namespace pantryd::backup

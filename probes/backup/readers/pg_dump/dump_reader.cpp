@@ -190,7 +190,6 @@ BackupRecord DumpReader::make_record(const Visit& visit, const std::string& name
                                      const Seen& seen) const {
   BackupRecord record;
   record.name = name;
-  record.kind = BackupKind::pg_dump;
   record.format = seen.content.format;
   record.finished_at = seen.identity.modified();
   record.size_bytes = seen.identity.size_bytes;
@@ -210,6 +209,13 @@ BackupRecord DumpReader::make_record(const Visit& visit, const std::string& name
   }
   refuse_future(record, visit.now);
   return record;
+}
+
+BackupKind pg_dump_kind() {
+  return {"pg_dump", "a folder of dumps that pg_dump or pg_dumpall wrote",
+          [](const ReaderOptions& options) -> std::unique_ptr<Reader> {
+            return std::make_unique<DumpReader>(options);
+          }};
 }
 
 }  // namespace pantryd::backup

@@ -11,31 +11,21 @@
 // equals the size on disk the file counts as complete, when it does not as partial.
 #pragma once
 
-#include <chrono>
-#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
 
-#include "probes/backup/backup_catalog.h"
 #include "probes/backup/folder.h"
+#include "probes/backup/reader.h"
 #include "probes/backup/readers/pg_dump/dump_content.h"
 
 namespace pantryd::backup {
 
-struct ReaderOptions {
-  /// A file without an end that was written to less than this ago is running, not partial.
-  std::chrono::milliseconds settle_ms{5000};
-  /// One look reads at most this much of the files that must be read through.
-  std::int64_t read_budget_bytes = std::int64_t{256} << 20;
-};
-
-class DumpReader {
+class DumpReader : public Reader {
  public:
   explicit DumpReader(ReaderOptions options) : options_(options) {}
-  /// Never throws for what is on disk: it is said in the look.
   [[nodiscard]] BackupLook look(const std::string& path, Deadline deadline,
-                                WallClock::time_point now);
+                                WallClock::time_point now) override;
 
  private:
   struct Seen {
@@ -58,5 +48,8 @@ class DumpReader {
   ReaderOptions options_;
   std::map<std::string, Seen> seen_;  ///< at most kBackupRecordsMax
 };
+
+/// The row "pg_dump".
+[[nodiscard]] BackupKind pg_dump_kind();
 
 }  // namespace pantryd::backup

@@ -41,7 +41,8 @@ class BackupToolsTest : public testing::Test {
     fs::create_directories(folder_);
     source_.name = "dumps";
     source_.path = folder_.string();
-    source_.settle_ms = milliseconds(0);
+    source_.kind = find_backup_kind("pg_dump");
+    source_.reader.settle_ms = milliseconds(0);
   }
 
   static std::string tool(const char* name) { return (shared_sandbox().bin_dir() / name).string(); }
@@ -155,7 +156,7 @@ TEST_F(BackupToolsTest, WhatTheSandboxBacksUpIsFresh) {
   auto found = look_at(source_, Deadline::in(seconds(30)));
   EXPECT_EQ(found.good_count(), 2U);
   source_.path = shared_sandbox().base_backup_dir().string();
-  source_.kind = BackupKind::base;
+  source_.kind = find_backup_kind("base");
   found = look_at(source_, Deadline::in(seconds(30)));
   EXPECT_EQ(found.good_count(), 1U);
   EXPECT_TRUE(judge_backup(source_, found, WallClock::now()).ok);
@@ -217,7 +218,7 @@ class BaseToolsTest : public BackupToolsTest {
  protected:
   void SetUp() override {
     BackupToolsTest::SetUp();
-    source_.kind = BackupKind::base;
+    source_.kind = find_backup_kind("base");
   }
   [[nodiscard]] std::vector<std::string> command(const std::string& name,
                                                  std::vector<std::string> options) const {

@@ -126,6 +126,7 @@ class BackupTest : public testing::Test {
     fs::create_directories(folder_);
     source_.name = "dumps";
     source_.path = folder_.string();
+    source_.kind = find_backup_kind("pg_dump");
   }
   void TearDown() override { fs::remove_all(folder_); }
 
@@ -163,6 +164,55 @@ class BackupTest : public testing::Test {
   BackupSource source_;
   WallClock::time_point now_ = WallClock::now();
 };
+
+// --- the kinds --------------------------------------------------------------------------------
+
+/// A kind that is not in the table, whose reader finds one good backup.
+class FoundReader : public backup::Reader {
+ public:
+  BackupLook look(const std::string&, Deadline, WallClock::time_point now) override {
+    BackupLook out;
+    out.readable = true;
+    BackupRecord record;
+    record.name = "full-1";
+    record.state = BackupState::complete_unverified;
+    record.recovery_point = now - hours(1);
+    out.records.push_back(record);
+    return out;
+  }
+};
+
+const BackupKind kThirdKind{"third", "one backup that is always good",
+                            [](const backup::ReaderOptions&) -> std::unique_ptr<backup::Reader> {
+                              return std::make_unique<FoundReader>();
+                            }};
+
+// A third kind was once read as a folder of dumps or of base backups, and called by their names.
+TEST_F(BackupTest, AThirdKindIsReadByItsOwnReaderAndKeepsItsOwnName) {
+  source_.kind = &kThirdKind;
+  const auto record = only();
+  EXPECT_EQ(record.name, "full-1");
+  EXPECT_EQ(record.kind, "third");
+  EXPECT_TRUE(verdict().ok);
+  for (const auto& each : backup_samples(source_, look(), now_)) {
+    EXPECT_THAT(each.labels,
+                testing::Contains(std::pair<std::string, std::string>("kind", "third")))
+        << each.name;
+  }
+  source_.kind = find_backup_kind("pg_dump");
+  EXPECT_EQ(look().newest_state(), BackupState::none) << "the folder itself is empty";
+}
+
+TEST_F(BackupTest, EveryKindHasANameAndAReaderOfItsOwn) {
+  EXPECT_EQ(backup_kind_names().size(), backup_kinds().size());
+  for (const auto& kind : backup_kinds()) {
+    EXPECT_EQ(find_backup_kind(kind.name), &kind);
+    EXPECT_FALSE(kind.summary.empty()) << kind.name;
+    source_.kind = &kind;
+    EXPECT_TRUE(look().readable) << kind.name;
+  }
+  EXPECT_EQ(find_backup_kind("pg_dmp"), nullptr);
+}
 
 // --- the folder -------------------------------------------------------------------------------
 
@@ -377,7 +427,7 @@ TEST_F(BackupTest, WhatDoesNotFitTheReadBudgetIsReadOnAtTheNextLook) {
   const auto large = gzip(plain_dump(500'000));
   ASSERT_GT(large.size(), 3U << 18U);
   put("a.sql.gz", large);
-  source_.read_budget_bytes = 1 << 18;
+  source_.reader.read_budget_bytes = 1 << 18;
   BackupProbe probe(source_);
   int looks = 0;
   BackupLook found;
@@ -444,7 +494,7 @@ TEST_F(BackupTest, AnArchiveThatEndsInLargeObjectsIsCutByOneByteToo) {
   maker.large_objects_last = true;
   const auto whole = maker.make();
   for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
-    source_.read_budget_bytes = budget;
+    source_.reader.read_budget_bytes = budget;
     put("a.dump", whole);
     EXPECT_EQ(only().state, BackupState::complete_unverified);
     for (std::size_t lost = 1; lost <= 12; ++lost) {
@@ -465,7 +515,7 @@ TEST_F(BackupTest, ABlockThatIsNotOneIsFailed) {
 TEST_F(BackupTest, AnArchiveThatIsCutBetweenTwoBlocksIsFailed) {
   const auto whole = ArchiveMaker{}.make();
   for (const std::int64_t budget : {std::int64_t{1} << 20, std::int64_t{0}}) {
-    source_.read_budget_bytes = budget;
+    source_.reader.read_budget_bytes = budget;
     put("a.dump", whole.substr(0, whole.size() - ArchiveMaker::block(2).size()));
     EXPECT_EQ(only().state, BackupState::failed);
     EXPECT_THAT(only().reason, HasSubstr("data begins at byte"));
@@ -616,7 +666,7 @@ class BaseBackupTest : public BackupTest {
  protected:
   void SetUp() override {
     BackupTest::SetUp();
-    source_.kind = BackupKind::base;
+    source_.kind = find_backup_kind("base");
   }
   static std::string gmt(WallClock::time_point when) {
     auto text = format_utc(when);
@@ -655,7 +705,7 @@ TEST_F(BaseBackupTest, TheRecoveryPointIsTheStampOfItsLabel) {
   make("20261122T010000", 2);
   const auto record = only();
   EXPECT_EQ(record.state, BackupState::complete_unverified) << record.reason;
-  EXPECT_EQ(record.kind, BackupKind::base);
+  EXPECT_EQ(record.kind, "base");
   EXPECT_EQ(record.time_source, TimeSource::label);
   EXPECT_EQ(record.system_identifier, 7710954740122442923U) << "no digit lost in a double";
   EXPECT_EQ(record.size_bytes, 5 + 16 + 8192 + 8);
