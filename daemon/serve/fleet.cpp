@@ -34,7 +34,8 @@ void Fleet::request_stop() {
 }
 
 Fleet::Changes Fleet::apply(const Settings& settings) {
-  const auto specs = probe_specs(settings);
+  const auto list = probe_list(settings);
+  const auto& specs = list.specs();
   // The operator's files may have changed where the configuration did not.
   const bool all_anew = !(settings.probes == probes_) || !specs_ || !same_probes(*specs, *specs_);
   Changes changes;
@@ -61,7 +62,8 @@ Fleet::Changes Fleet::apply(const Settings& settings) {
   specs_ = specs;
   for (const auto& target : settings.targets) {
     if (watched_.count(target.name) > 0) continue;
-    auto watcher = make_watcher(target, settings, specs, store_, Keep::text, before[target.name]);
+    auto watcher =
+        make_watcher(target, settings.probes, list, store_, Keep::text, before[target.name]);
     watcher->start();
     watched_.emplace(target.name, Watched{target, std::move(watcher)});
     const bool renewed = std::find(changes.renewed.begin(), changes.renewed.end(), target.name) !=

@@ -1,7 +1,7 @@
+// Reports the state of the migrations as samples; it keeps nothing from run to run.
 #include "serve/migration_probe.h"
 
 #include <algorithm>
-#include <map>
 
 #include "migrate/drift.h"
 #include "migrate/files.h"
@@ -23,26 +23,7 @@ constexpr const char* kRunner =
     "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295) "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())";
 
-/// Collects samples by the names of migration_metrics().
-class Samples {
- public:
-  Samples() {
-    for (auto& info : migration_metrics()) {
-      const auto name = info.name;
-      infos_[name] = std::make_shared<const probes::MetricInfo>(std::move(info));
-    }
-  }
-  void add(const std::string& name, double value) {
-    samples_.push_back({infos_.at(name), {}, value});
-  }
-  std::vector<probes::Sample> take() { return std::move(samples_); }
-
- private:
-  std::map<std::string, std::shared_ptr<const probes::MetricInfo>> infos_;
-  std::vector<probes::Sample> samples_;
-};
-
-void add_status(const std::vector<migrate::StatusRow>& rows, Samples& samples) {
+void add_status(const std::vector<migrate::StatusRow>& rows, probes::SampleList& samples) {
   std::int64_t version = 0;
   std::int64_t pending = 0;
   std::int64_t misfits = 0;
@@ -69,7 +50,7 @@ void add_status(const std::vector<migrate::StatusRow>& rows, Samples& samples) {
   samples.add("pantryd_migrations_last_attempts", last->attempts);
 }
 
-void add_runner(pg::Connection& connection, Deadline deadline, Samples& samples) {
+void add_runner(pg::Connection& connection, Deadline deadline, probes::SampleList& samples) {
   const auto runner = connection.exec(kRunner, pg::Params::of(migrate::kLockKey), deadline);
   samples.add("pantryd_migrations_running", runner.empty() ? 0 : 1);
   samples.add("pantryd_migrations_statement_age_seconds",
@@ -78,7 +59,7 @@ void add_runner(pg::Connection& connection, Deadline deadline, Samples& samples)
               runner.empty() ? 0 : runner.maybe_f64(0, 1).value_or(0));
 }
 
-void add_drift(const migrate::CatalogueDrift& drift, Samples& samples) {
+void add_drift(const migrate::CatalogueDrift& drift, probes::SampleList& samples) {
   using State = migrate::CatalogueDrift::State;
   // Where it cannot be told there is no series: absence is not "no drift".
   if (drift.state != State::same && drift.state != State::drifted) return;
@@ -88,40 +69,59 @@ void add_drift(const migrate::CatalogueDrift& drift, Samples& samples) {
 
 }  // namespace
 
-std::vector<probes::MetricInfo> migration_metrics() {
-  return {
-      {"pantryd_migrations_version", MetricType::gauge, "Number of the newest applied migration."},
-      {"pantryd_migrations_pending", MetricType::gauge,
-       "Migrations in this binary that are not applied."},
-      {"pantryd_migrations_half_done", MetricType::gauge,
-       "Migrations without a transaction that stopped on the way; migrate up resumes them."},
-      {"pantryd_migrations_misfit", MetricType::gauge,
-       "Applied migrations whose file was edited or is missing, and pending ones out of order."},
-      {"pantryd_migrations_last_duration_seconds", MetricType::gauge,
-       "How long the migration that was applied last took."},
-      {"pantryd_migrations_last_attempts", MetricType::gauge,
-       "Attempts that it needed; more than 1 means that it waited for locks."},
-      {"pantryd_migrations_running", MetricType::gauge, "1 while a runner holds its lock."},
-      {"pantryd_migrations_statement_age_seconds", MetricType::gauge,
-       "Age of the runner's statement; 0 when none runs."},
-      {"pantryd_migrations_lock_waiting", MetricType::gauge,
-       "1 while the runner waits for a lock."},
-      {"pantryd_catalogue_drift", MetricType::gauge,
-       "Objects that differ from what the last migration left: changes by hand. Absent where it "
-       "cannot be told."},
-  };
+const probes::ProbeDescription& migration_description() {
+  static const probes::ProbeDescription out{
+      "migrations",
+      "Where the schema stands; applies where pantryd has migrated.",
+      std::chrono::seconds(30),
+      std::chrono::seconds(5),
+      probes::CostClass::high,
+      {
+          {{"pantryd_migrations_version", MetricType::gauge,
+            "Number of the newest applied migration."},
+           {}},
+          {{"pantryd_migrations_pending", MetricType::gauge,
+            "Migrations in this binary that are not applied."},
+           {}},
+          {{"pantryd_migrations_half_done", MetricType::gauge,
+            "Migrations without a transaction that stopped on the way; migrate up resumes them."},
+           {}},
+          {{"pantryd_migrations_misfit", MetricType::gauge,
+            "Applied migrations whose file was edited or is missing, and pending ones out of "
+            "order."},
+           {}},
+          {{"pantryd_migrations_last_duration_seconds", MetricType::gauge,
+            "How long the migration that was applied last took."},
+           {}},
+          {{"pantryd_migrations_last_attempts", MetricType::gauge,
+            "Attempts that it needed; more than 1 means that it waited for locks."},
+           {}},
+          {{"pantryd_migrations_running", MetricType::gauge, "1 while a runner holds its lock."},
+           {}},
+          {{"pantryd_migrations_statement_age_seconds", MetricType::gauge,
+            "Age of the runner's statement; 0 when none runs."},
+           {}},
+          {{"pantryd_migrations_lock_waiting", MetricType::gauge,
+            "1 while the runner waits for a lock."},
+           {}},
+          {{"pantryd_catalogue_drift", MetricType::gauge,
+            "Objects that differ from what the last migration left: changes by hand. Absent where "
+            "it "
+            "cannot be told."},
+           {}},
+      }};
+  return out;
 }
 
 probes::ServerProbe migration_probe() {
-  probes::ServerProbe out;
-  out.name = "migrations";
-  out.run = [](pg::Connection& connection, const probes::TargetFacts&, Deadline deadline) {
+  const auto run_once = [](pg::Connection& connection, const probes::TargetFacts&,
+                           Deadline deadline) {
     probes::ProbeRun run;
     if (migrate::read_history(connection, deadline).empty()) {
       run.outcome = Outcome::not_applicable;
       return run;
     }
-    Samples samples;
+    probes::SampleList samples(migration_description());
     const auto files = migrate::embedded_migrations();
     const auto rows = migrate::status(connection, files, deadline);
     run.rows = static_cast<std::int64_t>(rows.size());
@@ -131,7 +131,7 @@ probes::ServerProbe migration_probe() {
     run.samples = samples.take();
     return run;
   };
-  return out;
+  return probes::server_probe(migration_description(), run_once);
 }
 
 }  // namespace pantryd

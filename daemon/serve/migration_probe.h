@@ -1,9 +1,7 @@
 // The migrations as metrics: where the schema stands, and what a runner does at this moment.
 #pragma once
 
-#include <vector>
-
-#include "probes/engine/watcher.h"
+#include "probes/engine/coded.h"
 
 namespace pantryd {
 
@@ -12,7 +10,6 @@ namespace pantryd {
 /// where nothing was ever migrated by pantryd.
 [[nodiscard]] probes::ServerProbe migration_probe();
 
-/// Names, types and help of what it tells.
-[[nodiscard]] std::vector<probes::MetricInfo> migration_metrics();
+[[nodiscard]] const probes::ProbeDescription& migration_description();
 
 }  // namespace pantryd

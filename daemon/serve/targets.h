@@ -1,10 +1,11 @@
-// From settings to watchers: which probes a target gets, and how its backups become one.
+// From settings to watchers: one watcher a target, with the probes that the settings want.
 #pragma once
 
 #include <memory>
 #include <vector>
 
 #include "probes/engine/watcher.h"
+#include "serve/probe_list.h"
 #include "settings/settings.h"
 
 namespace pantryd {
@@ -16,25 +17,18 @@ enum class Keep { text, values };
 /// a kind of backup that does not exist.
 void check_names(const Settings& settings);
 
-/// The probes of the binary and the operator's own. Throws Error(usage).
-[[nodiscard]] std::shared_ptr<const std::vector<probes::ProbeSpec>> probe_specs(
-    const Settings& settings);
+/// check_names(), then the list. Throws Error(usage).
+[[nodiscard]] ProbeList probe_list(const Settings& settings);
 
 /// Not started.
 [[nodiscard]] std::unique_ptr<probes::Watcher> make_watcher(
-    const TargetSettings& target, const Settings& settings,
-    std::shared_ptr<const std::vector<probes::ProbeSpec>> specs, probes::SnapshotStore& store,
-    Keep keep = Keep::text, std::shared_ptr<const probes::TargetSnapshot> before = nullptr);
+    const TargetSettings& target, const ProbeSettings& settings, const ProbeList& list,
+    probes::SnapshotStore& store, Keep keep = Keep::text,
+    std::shared_ptr<const probes::TargetSnapshot> before = nullptr);
 
 /// One watcher a target, in the order of the settings; none is started. Throws Error(usage) for an
 /// operator's probe file that is none.
 [[nodiscard]] std::vector<std::unique_ptr<probes::Watcher>> make_watchers(
     const Settings& settings, probes::SnapshotStore& store, Keep keep = Keep::text);
-
-/// The probe called "backup": looks at the target's folders of backups.
-[[nodiscard]] probes::LocalProbe backup_probe(const std::vector<BackupSettings>& backups);
-
-/// Names, types and help of what the backup probe tells.
-[[nodiscard]] std::vector<probes::MetricInfo> backup_metrics();
 
 }  // namespace pantryd

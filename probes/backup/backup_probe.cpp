@@ -100,17 +100,45 @@ BackupLook look_at(const BackupSource& source, Deadline deadline, WallClock::tim
   return BackupProbe(source).look(deadline, now);
 }
 
-std::vector<BackupSample> backup_samples(const BackupSource& source, const BackupLook& look,
-                                         WallClock::time_point now) {
-  std::vector<BackupSample> samples;
+const probes::ProbeDescription& backup_description() {
+  using probes::MetricType;
+  const std::vector<std::string> labels{"kind", "name"};
+  static const probes::ProbeDescription out{
+      "backup",
+      "Folders of backups that the configuration names.",
+      std::chrono::seconds(30),
+      std::chrono::seconds(20),
+      probes::CostClass::low,
+      {{{"pantryd_backup_last_success_timestamp_seconds", MetricType::gauge,
+         "Recovery point of the newest good backup, as Unix time."},
+        labels},
+       {{"pantryd_backup_age_seconds", MetricType::gauge,
+         "Age of the recovery point of the newest good backup."},
+        labels},
+       {{"pantryd_backup_age_limit_seconds", MetricType::gauge, "How old it may be."}, labels},
+       {{"pantryd_backup_size_bytes", MetricType::gauge, "Size of the newest good backup."},
+        labels},
+       {{"pantryd_backup_count", MetricType::gauge, "Good backups in the folder."}, labels},
+       {{"pantryd_backup_newest_failed", MetricType::gauge,
+         "1 when the newest attempt is partial, empty or damaged."},
+        labels},
+       {{"pantryd_backup_readable", MetricType::gauge,
+         "0 when the folder of the backups could not be looked at."},
+        labels}}};
+  return out;
+}
+
+namespace {
+
+void add_samples(probes::SampleList& samples, const BackupSource& source, const BackupLook& look,
+                 WallClock::time_point now) {
+  const std::vector<std::string> labels{std::string(source.kind->name), source.name};
   const auto add = [&](const char* name, double value) {
-    samples.push_back({fmt::format("pantryd_backup_{}", name),
-                       {{"kind", std::string(source.kind->name)}, {"name", source.name}},
-                       value});
+    samples.add(fmt::format("pantryd_backup_{}", name), labels, value);
   };
   add("readable", look.readable ? 1 : 0);
   add("age_limit_seconds", std::chrono::duration<double>(source.age_limit_ms).count());
-  if (!look.readable) return samples;
+  if (!look.readable) return;
   add("count", static_cast<double>(look.good_count()));
   add("newest_failed", look.newest_attempt_failed() ? 1 : 0);
   if (const auto* good = look.newest_good()) {
@@ -118,7 +146,37 @@ std::vector<BackupSample> backup_samples(const BackupSource& source, const Backu
     add("age_seconds", std::chrono::duration<double>(age_of(*good, now)).count());
     add("size_bytes", static_cast<double>(good->size_bytes));
   }
-  return samples;
+}
+
+probes::ProbeRun look_at_all(std::vector<BackupProbe>& readers, Deadline deadline) {
+  probes::ProbeRun run;
+  probes::SampleList samples(backup_description());
+  for (auto& reader : readers) {
+    const auto now = WallClock::now();
+    const auto look = reader.look(deadline, now);
+    run.rows += static_cast<std::int64_t>(look.records.size());
+    add_samples(samples, reader.source(), look, now);
+  }
+  run.samples = samples.take();
+  return run;
+}
+
+}  // namespace
+
+std::vector<probes::Sample> backup_samples(const BackupSource& source, const BackupLook& look,
+                                           WallClock::time_point now) {
+  probes::SampleList samples(backup_description());
+  add_samples(samples, source, look, now);
+  return samples.take();
+}
+
+probes::LocalProbe backup_probe(std::vector<BackupSource> sources) {
+  // Kept from look to look: a reader's memory distinguishes a growing file from a broken one.
+  const auto readers = std::make_shared<std::vector<BackupProbe>>();
+  for (auto& source : sources) readers->emplace_back(std::move(source));
+  return probes::local_probe(backup_description(), [readers](Deadline deadline) {
+    return look_at_all(*readers, deadline);
+  });
 }
 
 BackupVerdict judge_backup(const BackupSource& source, const BackupLook& look,

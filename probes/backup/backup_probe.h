@@ -5,11 +5,11 @@
 #include <chrono>
 #include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/deadline.h"
 #include "probes/backup/reader.h"
+#include "probes/engine/coded.h"
 
 namespace pantryd {
 
@@ -19,12 +19,6 @@ struct BackupSource {
   std::string path;                  ///< a folder of backups, or one backup that is a folder
   std::chrono::milliseconds age_limit_ms = std::chrono::hours(26);
   backup::ReaderOptions reader;
-};
-
-struct BackupSample {
-  std::string name;
-  std::vector<std::pair<std::string, std::string>> labels;
-  double value = 0;
 };
 
 struct BackupVerdict {
@@ -59,9 +53,13 @@ class BackupProbe {
 /// pantryd_backup_* with the labels kind and name; the caller adds `target`. Without a good backup
 /// there is no timestamp, no age and no size: absence is not an age of 0. A folder that could not
 /// be read gives only pantryd_backup_readable 0 and the limit.
-[[nodiscard]] std::vector<BackupSample> backup_samples(const BackupSource& source,
-                                                       const BackupLook& look,
-                                                       WallClock::time_point now);
+[[nodiscard]] std::vector<probes::Sample> backup_samples(const BackupSource& source,
+                                                         const BackupLook& look,
+                                                         WallClock::time_point now);
+
+[[nodiscard]] const probes::ProbeDescription& backup_description();
+/// The probe called "backup": looks at all of `sources`.
+[[nodiscard]] probes::LocalProbe backup_probe(std::vector<BackupSource> sources);
 
 /// The claim backup-daily: the newest good recovery point is younger than the limit, and the newest
 /// attempt did not fail.

@@ -8,7 +8,7 @@
 
 namespace pantryd::probes {
 
-SampleList::SampleList(const CodedDescription& description) {
+SampleList::SampleList(const ProbeDescription& description) {
   for (const auto& each : description.metrics) {
     announced_[each.info.name] = {std::make_shared<const MetricInfo>(each.info), each.labels};
   }
@@ -26,8 +26,12 @@ void SampleList::add(const std::string& metric, const std::vector<std::string>& 
 }
 
 ServerProbe server_probe(
-    const CodedDescription& description,
+    const ProbeDescription& description,
     std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run) {
+  return {description.name, description.interval, description.timeout, std::move(run)};
+}
+
+LocalProbe local_probe(const ProbeDescription& description, std::function<ProbeRun(Deadline)> run) {
   return {description.name, description.interval, description.timeout, std::move(run)};
 }
 

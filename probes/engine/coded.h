@@ -1,5 +1,4 @@
-// Probes that are code: what one says of itself, how it tells values by the names that it
-// announced, and how it is run.
+// Probes that are code: how one reports values by the names that it announced, and how it is run.
 #pragma once
 
 #include <chrono>
@@ -11,37 +10,16 @@
 
 #include "base/deadline.h"
 #include "base/stop.h"
+#include "probes/engine/description.h"
 #include "probes/engine/run.h"
 #include "probes/engine/snapshot.h"
-#include "probes/engine/spec.h"
 
 namespace pantryd::probes {
-
-struct CodedMetric {
-  MetricInfo info;
-  std::vector<std::string> labels;
-};
-
-/// What a probe sends, for who counts what that costs.
-struct CodedStatement {
-  VersionedSql sql;
-  std::size_t parameters = 0;
-};
-
-/// For the list of metrics, and for who makes the probe.
-struct CodedDescription {
-  std::string name;
-  std::string summary;  ///< sentences
-  std::chrono::milliseconds interval{30'000};
-  std::chrono::milliseconds timeout{5'000};
-  std::vector<CodedMetric> metrics;
-  std::vector<CodedStatement> statements;  ///< those that are the same in every run
-};
 
 /// Collects the samples of one run.
 class SampleList {
  public:
-  explicit SampleList(const CodedDescription& description);
+  explicit SampleList(const ProbeDescription& description);
 
   /// The values of the labels in the order in which the metric announced them; an empty one is
   /// left out, which is the same to Prometheus. Throws
@@ -77,10 +55,13 @@ struct ServerProbe {
   std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run;
 };
 
-/// One that runs as its description says.
+/// Probes that run as their description says.
 [[nodiscard]] ServerProbe server_probe(
-    const CodedDescription& description,
+    const ProbeDescription& description,
     std::function<ProbeRun(pg::Connection&, const TargetFacts&, Deadline)> run);
+
+[[nodiscard]] LocalProbe local_probe(const ProbeDescription& description,
+                                     std::function<ProbeRun(Deadline)> run);
 
 /// A run that came to nothing.
 [[nodiscard]] ProbeRun failed_run(const std::string& error, Outcome outcome = Outcome::error);

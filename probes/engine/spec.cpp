@@ -143,12 +143,11 @@ QuerySpec parse_query(const YamlValue& item) {
 
 /// What the daemon tells by itself is nobody else's: its own metrics, and the probes that are code.
 /// Throws where an operator's probe would tell such a series.
-void refuse_reserved(const ProbeSpec& spec, const std::string& file) {
-  for (const std::string_view name : {"backup", "migrations"}) {
-    if (spec.name == name) {
-      throw Error(ExitCode::usage, fmt::format("{}: two probes are called {}", file, name),
-                  "Give yours another name.");
-    }
+void refuse_reserved(const ProbeSpec& spec, const std::string& file,
+                     const ReservedNames& reserved) {
+  if (reserved.contains(spec.name)) {
+    throw Error(ExitCode::usage, fmt::format("{}: two probes are called {}", file, spec.name),
+                "Give yours another name.");
   }
   std::set<std::string> own;
   for (auto& info : own_metrics()) own.insert(info.name);
@@ -272,22 +271,28 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
 }
 
 std::vector<ProbeSpec> embedded_probes() {
-  std::vector<ProbeSpec> out;
-  for (const auto& file : embedded::probes()) {
-    out.push_back(parse_probe(std::string(file.content), std::string(file.name)));
-  }
-  sort_by_name(out);
-  return out;
+  // They cannot change while the process runs.
+  static const auto parsed = [] {
+    std::vector<ProbeSpec> out;
+    for (const auto& file : embedded::probes()) {
+      out.push_back(parse_probe(std::string(file.content), std::string(file.name)));
+    }
+    sort_by_name(out);
+    return out;
+  }();
+  return parsed;
 }
 
-void refuse_clashes(const ProbeSpec& spec, const std::string& source_name) {
-  refuse_reserved(spec, source_name);
+void refuse_clashes(const ProbeSpec& spec, const std::string& source_name,
+                    const ReservedNames& reserved) {
+  refuse_reserved(spec, source_name, reserved);
   auto all = embedded_probes();
   all.push_back(spec);
   refuse_overlaps(all);
 }
 
-std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder) {
+std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder,
+                                  const ReservedNames& reserved) {
   auto out = embedded_probes();
   if (folder.empty()) return out;
   std::error_code failure;
@@ -307,7 +312,7 @@ std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder) {
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
     out.push_back(parse_probe(read_file(file, kFileLimitBytes), file.string()));
-    refuse_reserved(out.back(), file.string());
+    refuse_reserved(out.back(), file.string(), reserved);
   }
   sort_by_name(out);
   refuse_overlaps(out);

@@ -43,6 +43,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -122,14 +123,18 @@ struct ProbeSpec {
 
 /// Throws Error(usage) with FILE:LINE:COLUMN.
 [[nodiscard]] ProbeSpec parse_probe(const std::string& text, const std::string& source_name);
-/// Throws Error(usage) where an operator's probe would tell what the daemon, or a probe of this
-/// binary, tells already.
-void refuse_clashes(const ProbeSpec& spec, const std::string& source_name);
+/// Names of probes that are code; no SQL probe of an operator may have one of them.
+using ReservedNames = std::set<std::string>;
+/// Throws Error(usage) if an operator's probe has the name or a metric of the daemon, or of a probe
+/// of this binary.
+void refuse_clashes(const ProbeSpec& spec, const std::string& source_name,
+                    const ReservedNames& reserved);
 /// Those compiled into this binary, by name.
 [[nodiscard]] std::vector<ProbeSpec> embedded_probes();
 /// Those of the binary and the operator's *.yaml of `folder` (empty: none), by name. Throws
 /// Error(usage): a file that is no probe, a name or a metric that another probe or the daemon
 /// itself has already, more than 200 files.
-[[nodiscard]] std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder);
+[[nodiscard]] std::vector<ProbeSpec> all_probes(const std::filesystem::path& folder,
+                                                const ReservedNames& reserved);
 
 }  // namespace pantryd::probes

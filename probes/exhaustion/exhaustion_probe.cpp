@@ -161,8 +161,8 @@ ProbeRun look_at_all(Memory& memory, pg::Connection& connection, Deadline deadli
 
 }  // namespace
 
-const CodedDescription& exhaustion_description() {
-  static const CodedDescription out{
+const ProbeDescription& exhaustion_description() {
+  static const ProbeDescription out{
       "exhaustion",
       "When something is used up, should it go on as over the last hour (5m at least). Absent "
       "where nothing is used. resource: xid and mxid (the server refuses transactions; vacuum "
@@ -172,6 +172,7 @@ const CodedDescription& exhaustion_description() {
       "it is another disk).",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
+      CostClass::high,
       {{{kSeconds, MetricType::gauge, "Time until the resource is used up."},
         {"resource", "name"}}},
       {{{.text = kCluster}}, {{.text = kSequences}}}};

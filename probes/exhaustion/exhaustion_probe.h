@@ -18,7 +18,7 @@ struct ExhaustionOptions {
   std::chrono::milliseconds least{300'000};  ///< nothing is told before so much was seen
 };
 
-[[nodiscard]] const CodedDescription& exhaustion_description();
+[[nodiscard]] const ProbeDescription& exhaustion_description();
 
 [[nodiscard]] ServerProbe exhaustion_probe(ExhaustionOptions options);
 

@@ -107,15 +107,13 @@ ProbeRun look(Session& session, Deadline deadline) {
 
 }  // namespace
 
-const CodedDescription& pgbouncer_description() {
-  static const CodedDescription out = [] {
-    CodedDescription made{
+const ProbeDescription& pgbouncer_description() {
+  static const ProbeDescription out = [] {
+    ProbeDescription made{
         "pgbouncer",
         "The pools of a PgBouncer that the configuration names for the target. Columns that its "
         "version does not have are absent.",
-        std::chrono::seconds(15),
-        std::chrono::seconds(5),
-        {}};
+        std::chrono::seconds(15), std::chrono::seconds(5), CostClass::low};
     const std::vector<std::string> pool{"database", "user"};
     for (const auto& each : kColumns) {
       const bool pools = std::string_view(each.what) == "POOLS";
@@ -158,12 +156,8 @@ LocalProbe pgbouncer_probe(Login login) {
   const auto& description = pgbouncer_description();
   const auto session = std::make_shared<Session>();
   session->login = std::move(login);
-  LocalProbe out;
-  out.name = description.name;
-  out.interval = description.interval;
-  out.timeout = description.timeout;
-  out.run = [session](Deadline deadline) { return look(*session, deadline); };
-  return out;
+  return local_probe(description,
+                     [session](Deadline deadline) { return look(*session, deadline); });
 }
 
 }  // namespace pantryd::probes

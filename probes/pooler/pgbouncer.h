@@ -13,7 +13,7 @@
 
 namespace pantryd::probes {
 
-[[nodiscard]] const CodedDescription& pgbouncer_description();
+[[nodiscard]] const ProbeDescription& pgbouncer_description();
 
 /// What an answer of the console says, into `samples`. `what` is "POOLS" or "STATS".
 void tell_console(const std::string& what, const pg::Result& answer, SampleList& samples);

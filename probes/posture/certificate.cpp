@@ -4,13 +4,14 @@
 
 namespace pantryd::probes {
 
-const CodedDescription& certificate_description() {
-  static const CodedDescription out{
+const ProbeDescription& certificate_description() {
+  static const ProbeDescription out{
       "certificate",
       "The certificate that the server shows to pantryd's own connection; applies where that "
       "connection has TLS.",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
+      CostClass::low,
       {{{"pantryd_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,
          "When the server's certificate ends to be valid, as Unix time."},
         {}}}};

@@ -6,7 +6,7 @@
 
 namespace pantryd::probes {
 
-[[nodiscard]] const CodedDescription& certificate_description();
+[[nodiscard]] const ProbeDescription& certificate_description();
 
 /// Does not apply where our connection has no TLS: the probe "posture" tells whether the server
 /// offers it.

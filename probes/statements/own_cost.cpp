@@ -126,15 +126,16 @@ ProbeRun look(Memory& memory, pg::Connection& connection, const TargetFacts& fac
 
 }  // namespace
 
-const CodedDescription& own_cost_description() {
+const ProbeDescription& own_cost_description() {
   constexpr auto counter = MetricType::counter;
-  static const CodedDescription out{
+  static const ProbeDescription out{
       "cost",
       "What the probes cost the server, from pg_stat_statements: entries of our role, given to "
       "probes by their query identifiers. Of statements that begin at the top level. The counters "
       "begin at zero when the daemon begins to look.",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
+      CostClass::medium,
       {{{"pantryd_probe_server_seconds_total", counter, "Time that the server spent on the probe."},
         {"probe"}},
        {{"pantryd_probe_server_blocks_total", counter,
@@ -161,7 +162,7 @@ const CodedDescription& own_cost_description() {
 }
 
 std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs,
-                                         const std::vector<CodedDescription>& coded) {
+                                         const std::vector<ProbeDescription>& coded) {
   std::vector<OwnStatement> out;
   for (const auto& spec : specs) {
     for (const auto& query : spec.queries) {

@@ -23,11 +23,11 @@ struct OwnStatement {
   std::size_t parameters = 0;
 };
 
-[[nodiscard]] const CodedDescription& own_cost_description();
+[[nodiscard]] const ProbeDescription& own_cost_description();
 
 /// Those of the probes that SQL expresses, and of the ones that are code.
-[[nodiscard]] std::vector<OwnStatement> own_statements(
-    const std::vector<ProbeSpec>& specs, const std::vector<CodedDescription>& coded);
+[[nodiscard]] std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs,
+                                                       const std::vector<ProbeDescription>& coded);
 
 /// The identifier in what EXPLAIN (VERBOSE, FORMAT JSON) answered; empty where there is none.
 [[nodiscard]] std::string query_identifier(const std::string& plan_json);

@@ -16,7 +16,7 @@
 
 namespace pantryd::probes {
 
-[[nodiscard]] const CodedDescription& statement_texts_description();
+[[nodiscard]] const ProbeDescription& statement_texts_description();
 
 /// The statement that is sent, with one parameter: a bigint[] of queryids. Answers with queryid and
 /// text. A text ends with "..." where it is too long, or where it cannot be told for certain what

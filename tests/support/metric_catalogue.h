@@ -6,10 +6,7 @@
 #include <string>
 
 #include "probes/engine/page.h"
-#include "probes/engine/spec.h"
-#include "serve/coded_probes.h"
-#include "serve/migration_probe.h"
-#include "serve/targets.h"
+#include "serve/probe_list.h"
 
 namespace pantryd::testing_support {
 
@@ -19,15 +16,9 @@ namespace pantryd::testing_support {
     for (const auto& metric : metrics) types.emplace(metric.name, metric.type);
   };
   add(probes::own_metrics());
-  add(backup_metrics());
-  add(migration_metrics());
-  for (const auto& probe : coded_probes()) {
-    for (const auto& metric : probe.metrics) add({metric.info});
-  }
-  for (const auto& probe : probes::embedded_probes()) {
-    for (const auto& query : probe.queries) {
-      add(query.told());
-    }
+  const ProbeList list{ProbeSettings{}};
+  for (const auto& row : list.rows()) {
+    for (const auto& metric : row.description.metrics) add({metric.info});
   }
   return types;
 }

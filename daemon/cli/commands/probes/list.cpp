@@ -6,10 +6,7 @@
 #include "base/units.h"
 #include "cli/subcommands.h"
 #include "probes/engine/page.h"
-#include "probes/engine/spec.h"
-#include "serve/coded_probes.h"
-#include "serve/migration_probe.h"
-#include "serve/targets.h"
+#include "serve/probe_list.h"
 
 namespace pantryd::cli {
 namespace {
@@ -28,9 +25,9 @@ const char* type_name(probes::MetricType type) {
   return "untyped";
 }
 
-std::string roles_of(const probes::ProbeSpec& spec) {
-  if (spec.on_primary && spec.on_standby) return "primary, standby";
-  return spec.on_primary ? "primary" : "standby";
+std::string roles_of(const probes::ProbeDescription& probe) {
+  if (probe.on_primary && probe.on_standby) return "primary, standby";
+  return probe.on_primary ? "primary" : "standby";
 }
 
 std::string joined(const std::vector<std::string>& words) {
@@ -39,14 +36,16 @@ std::string joined(const std::vector<std::string>& words) {
   return out;
 }
 
-void print_rows(const std::vector<probes::MetricInfo>& metrics, const std::string& labels) {
-  for (const auto& metric : metrics) {
-    fmt::print("| `{}` | {} | {} | {} |\n", metric.name, type_name(metric.type), labels,
-               metric.help);
-  }
+std::string first_sentence(const std::string& text) {
+  const auto end = text.find(". ");
+  return end == std::string::npos ? text : text.substr(0, end + 1);
 }
 
-void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
+void print_row(const probes::MetricInfo& metric, const std::string& labels) {
+  fmt::print("| `{}` | {} | {} | {} |\n", metric.name, type_name(metric.type), labels, metric.help);
+}
+
+void print_markdown(const std::vector<ProbeRow>& rows) {
   constexpr const char* head = "| metric | type | labels | meaning |\n|---|---|---|---|\n";
   fmt::print(
       "# Metrics\n\nWritten by `pantryd probes list --markdown`; do not edit.\n\nEvery metric of a "
@@ -54,39 +53,19 @@ void print_markdown(const std::vector<probes::ProbeSpec>& specs) {
       "labels; those that it types against the rules of Prometheus' linter are told as untyped on "
       "the page, unless it is asked with `?types=postgres_exporter`.\n\n## The daemon itself\n\n{}",
       head);
-  print_rows(probes::own_metrics(), "target, probe, outcome where they apply");
-  for (const auto& spec : specs) {
+  for (const auto& metric : probes::own_metrics()) {
+    print_row(metric, "target, probe, outcome where they apply");
+  }
+  for (const auto& row : rows) {
+    const auto& probe = row.description;
     fmt::print(
-        "\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; cost: {}; on: {}.{}\n\n{}", spec.name,
-        spec.summary, format_duration(spec.interval), format_duration(spec.timeout),
-        to_string(spec.cost), roles_of(spec),
-        spec.extension.empty() ? "" : fmt::format(" Needs the extension {}.", spec.extension),
+        "\n## Probe {}\n\n{}\n\nEvery {}, for at most {}; cost: {}; on: {}.{}\n\n{}", probe.name,
+        probe.summary, format_duration(probe.interval), format_duration(probe.timeout),
+        to_string(probe.cost), roles_of(probe),
+        probe.extension.empty() ? "" : fmt::format(" Needs the extension {}.", probe.extension),
         head);
-    for (const auto& query : spec.queries) {
-      const auto told = query.told();
-      const auto totals = told.begin() + static_cast<std::ptrdiff_t>(query.metrics.size());
-      print_rows({told.begin(), totals}, joined(query.labels));
-      print_rows({totals, told.end()}, "");
-    }
+    for (const auto& metric : probe.metrics) print_row(metric.info, joined(metric.labels));
   }
-  for (const auto& coded : coded_probes()) {
-    fmt::print("\n## Probe {}\n\n{}\n\nEvery {}, for at most {}.\n\n{}", coded.name, coded.summary,
-               format_duration(coded.interval), format_duration(coded.timeout), head);
-    for (const auto& metric : coded.metrics) print_rows({metric.info}, joined(metric.labels));
-  }
-  const auto migrations = migration_probe();
-  fmt::print(
-      "\n## Probe {}\n\nWhere the schema stands; applies where pantryd has migrated.\n\n"
-      "Every {}, for at most {}; on: primary, standby.\n\n{}",
-      migrations.name, format_duration(migrations.interval), format_duration(migrations.timeout),
-      head);
-  print_rows(migration_metrics(), "");
-  const auto backup = backup_probe({});
-  fmt::print(
-      "\n## Probe {}\n\nFolders of backups that the configuration names.\n\nEvery {}, for at "
-      "most {}.\n\n{}",
-      backup.name, format_duration(backup.interval), format_duration(backup.timeout), head);
-  print_rows(backup_metrics(), "kind, name");
 }
 
 }  // namespace
@@ -96,25 +75,24 @@ int run_probes_list(const Context& context, const Arguments& arguments) {
   options.add_options()("markdown", "write docs/metrics.md");
   const auto values = parse("probes list [--markdown]", options, {}, arguments);
   if (!values) return 0;
-  const auto specs = probes::embedded_probes();
+  const ProbeList probe_list{ProbeSettings{}};
   if (values->count("markdown") > 0) {
-    print_markdown(specs);
+    print_markdown(probe_list.rows());
     return 0;
   }
   nlohmann::json list = nlohmann::json::array();
-  for (const auto& spec : specs) {
-    std::size_t metrics = 0;
-    for (const auto& query : spec.queries) metrics += query.told().size();
-    list.push_back({{"name", spec.name},
-                    {"summary", spec.summary},
-                    {"interval_ms", spec.interval.count()},
-                    {"cost", to_string(spec.cost)},
-                    {"roles", roles_of(spec)},
-                    {"metrics", metrics}});
+  for (const auto& row : probe_list.rows()) {
+    const auto& probe = row.description;
+    list.push_back({{"name", probe.name},
+                    {"summary", probe.summary},
+                    {"interval_ms", probe.interval.count()},
+                    {"cost", to_string(probe.cost)},
+                    {"roles", roles_of(probe)},
+                    {"metrics", probe.metrics.size()}});
     if (!context.json) {
-      fmt::print("{:<19} {:>4} {:<6} {:<17} {:>3} metrics  {}\n", spec.name,
-                 format_duration(spec.interval), to_string(spec.cost), roles_of(spec), metrics,
-                 spec.summary);
+      fmt::print("{:<19} {:>4} {:<6} {:<17} {:>3} metrics  {}\n", probe.name,
+                 format_duration(probe.interval), to_string(probe.cost), roles_of(probe),
+                 probe.metrics.size(), first_sentence(probe.summary));
     }
   }
   if (context.json) {

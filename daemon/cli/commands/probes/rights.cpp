@@ -52,10 +52,10 @@ std::vector<Missing> missing_of(const Settings& settings, const probes::TargetSn
 
 std::map<std::string, std::vector<std::string>> metrics_by_probe(const Settings& settings) {
   std::map<std::string, std::vector<std::string>> out;
-  const auto specs = probe_specs(settings);  // held: the loop would outlive a temporary
-  for (const auto& spec : *specs) {
-    for (const auto& query : spec.queries) {
-      for (const auto& info : query.told()) out[spec.name].push_back(info.name);
+  const auto list = probe_list(settings);  // held: the loop would outlive a temporary
+  for (const auto& row : list.rows()) {
+    for (const auto& metric : row.description.metrics) {
+      out[row.description.name].push_back(metric.info.name);
     }
   }
   return out;

@@ -11,6 +11,7 @@
 #include "cli/subcommands.h"
 #include "probes/engine/run.h"
 #include "probes/engine/spec.h"
+#include "serve/probe_list.h"
 
 namespace pantryd::cli {
 namespace {
@@ -119,7 +120,7 @@ probes::ProbeSpec read_probe(const std::string& file) {
   const bool ours = std::any_of(built_in.begin(), built_in.end(),
                                 [&](const auto& each) { return each.source == spec.source; });
   // One of the binary's own may be tried as it is; from an operator's folder it would be refused.
-  if (!ours) probes::refuse_clashes(spec, file);
+  if (!ours) probes::refuse_clashes(spec, file, coded_probe_names());
   return spec;
 }
 

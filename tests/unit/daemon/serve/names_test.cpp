@@ -45,8 +45,8 @@ TEST(NamesTest, AnUnknownKindOfBackupIsRefusedWithItsPlace) {
 }
 
 TEST(NamesTest, NoProbeIsMadeOfAnUnknownKindOfBackup) {
-  EXPECT_THROW((void)probe_specs(with_backup("pgbackrest")), Error);
-  EXPECT_NO_THROW((void)probe_specs(with_backup("base")));
+  EXPECT_THROW((void)probe_list(with_backup("pgbackrest")), Error);
+  EXPECT_NO_THROW((void)probe_list(with_backup("base")));
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ class BackupTest : public testing::Test {
   }
   double sample(const BackupLook& found, const std::string& name) {
     for (const auto& each : backup_samples(source_, found, now_)) {
-      if (each.name == "pantryd_backup_" + name) return each.value;
+      if (each.metric->name == "pantryd_backup_" + name) return each.value;
     }
     return -1;
   }
@@ -197,7 +197,7 @@ TEST_F(BackupTest, AThirdKindIsReadByItsOwnReaderAndKeepsItsOwnName) {
   for (const auto& each : backup_samples(source_, look(), now_)) {
     EXPECT_THAT(each.labels,
                 testing::Contains(std::pair<std::string, std::string>("kind", "third")))
-        << each.name;
+        << each.metric->name;
   }
   source_.kind = find_backup_kind("pg_dump");
   EXPECT_EQ(look().newest_state(), BackupState::none) << "the folder itself is empty";

@@ -70,8 +70,10 @@ TEST(ProbeSpecTest, EveryShippedProbeSaysWhatItCosts) {
 TEST(ProbeSpecTest, ProbesAboveTheClassThatIsAllowedRunOnlyWhereTheyAreNamed) {
   const auto running = [](const Settings& settings) {
     std::map<std::string, CostClass> out;
-    const auto specs = probe_specs(settings);
-    for (const auto& spec : *specs) out.emplace(spec.name, spec.cost);
+    const auto list = probe_list(settings);
+    for (const auto& row : list.rows()) {
+      if (row.runs) out.emplace(row.description.name, row.description.cost);
+    }
     return out;
   };
   Settings settings;
