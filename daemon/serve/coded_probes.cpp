@@ -58,7 +58,7 @@ void add_backup(const ProbeContext& context, probes::WatchedTarget& watched) {
     BackupSource source;
     source.name = backup.name;
     source.kind = find_backup_kind(backup.kind.text);
-    PANTRYD_ASSERT(source.kind != nullptr);  // check_names() has refused the others
+    PANTRYD_ASSERT(source.kind != nullptr);  // probe_list() has refused the others
     source.path = backup.path.string();
     source.age_limit_ms = backup.age_limit;
     sources.push_back(std::move(source));

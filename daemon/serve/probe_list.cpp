@@ -9,14 +9,10 @@
 namespace pantryd {
 namespace {
 
-bool is_named(const std::vector<std::string>& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
 bool runs(const probes::ProbeDescription& probe, const ProbeSettings& settings,
           bool enabled_by_key) {
-  if (is_named(settings.disable, probe.name)) return false;
-  if (is_named(settings.enable, probe.name) || enabled_by_key) return true;
+  if (contains(settings.disable, probe.name)) return false;
+  if (contains(settings.enable, probe.name) || enabled_by_key) return true;
   return probe.enabled && probe.cost <= probes::parse_cost(settings.cost_max);
 }
 
@@ -41,7 +37,13 @@ ProbeList::ProbeList(const ProbeSettings& settings) : settings_(settings) {
     rows_.back().runs = runs(rows_.back().description, settings, by_key);
   }
   specs_ = std::move(running);
-  PANTRYD_ASSERT(names().size() == rows_.size());
+  const auto known = names();
+  PANTRYD_ASSERT(known.size() == rows_.size());
+  for (const auto* list : {&settings.enable, &settings.disable}) {
+    for (const auto& name : *list) {
+      require_known(name, "probe", known, "`pantryd probes list` shows the names of the probes.");
+    }
+  }
 }
 
 std::set<std::string> ProbeList::names() const {

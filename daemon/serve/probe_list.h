@@ -20,8 +20,9 @@ struct ProbeRow {
 
 class ProbeList {
  public:
-  /// Reads the operator's folder. Throws Error(usage) for a file in it that is no probe, and for a
-  /// probe whose name or metric another one has.
+  /// Reads the operator's folder. Throws Error(usage) for a file in it that is no probe, for a
+  /// probe whose name or metric another one has, and, with FILE:LINE:COLUMN, for a name in enable
+  /// or disable that no probe has.
   explicit ProbeList(const ProbeSettings& settings);
 
   /// SQL by name, then code. Their names differ.

@@ -6,7 +6,7 @@
 #include "probes/backup/reader.h"
 
 namespace pantryd {
-void check_names(const Settings& settings) {
+ProbeList probe_list(const Settings& settings) {
   const auto kinds = backup_kind_names();
   for (const auto& target : settings.targets) {
     for (const auto& backup : target.backups) {
@@ -14,11 +14,11 @@ void check_names(const Settings& settings) {
                     fmt::format("The kinds of backups are {}.", fmt::join(kinds, ", ")));
     }
   }
+  return ProbeList(settings.probes);
 }
 
-ProbeList probe_list(const Settings& settings) {
-  check_names(settings);
-  return ProbeList(settings.probes);
+void check_names(const Settings& settings) {
+  (void)probe_list(settings);
 }
 
 std::unique_ptr<probes::Watcher> make_watcher(

@@ -13,12 +13,11 @@ namespace pantryd {
 /// What a look leaves behind: text for a page, or values besides, for who judges them.
 enum class Keep { text, values };
 
-/// Throws Error(usage) with FILE:LINE:COLUMN for a name that the settings cannot check themselves:
-/// a kind of backup that does not exist.
-void check_names(const Settings& settings);
-
-/// check_names(), then the list. Throws Error(usage).
+/// Throws Error(usage), with FILE:LINE:COLUMN, for a name in the settings that nothing has: a probe
+/// or a kind of backup; and for an operator's probe file that is invalid.
 [[nodiscard]] ProbeList probe_list(const Settings& settings);
+/// The same checks alone.
+void check_names(const Settings& settings);
 
 /// Not started.
 [[nodiscard]] std::unique_ptr<probes::Watcher> make_watcher(

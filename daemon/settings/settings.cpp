@@ -45,6 +45,12 @@ DatabaseSettings parse_databases(YamlMap map) {
   return out;
 }
 
+std::vector<PlacedName> parse_names(const YamlValue& value) {
+  std::vector<PlacedName> out;
+  for (const auto& item : value.as_list()) out.emplace_back(item.as_text(), item.place());
+  return out;
+}
+
 ProbeSettings parse_probes(YamlMap map) {
   ProbeSettings out;
   if (const auto value = map.find("connect_timeout")) out.connect_timeout = value->as_duration();
@@ -66,8 +72,8 @@ ProbeSettings parse_probes(YamlMap map) {
     out.cost_max = value->as_choice({"low", "medium", "high"});
   }
   if (const auto value = map.find("folder")) out.folder = value->as_text();
-  if (const auto value = map.find("enable")) out.enable = value->as_texts();
-  if (const auto value = map.find("disable")) out.disable = value->as_texts();
+  if (const auto value = map.find("enable")) out.enable = parse_names(*value);
+  if (const auto value = map.find("disable")) out.disable = parse_names(*value);
   map.done();
   return out;
 }
@@ -189,6 +195,12 @@ std::string list_of(const char* indent, const char* key, const std::vector<std::
     out += fmt::format("{}\"{}\"", &name == &names.front() ? "" : ", ", name);
   }
   return out + "]\n";
+}
+
+std::string list_of(const char* indent, const char* key, const std::vector<PlacedName>& names) {
+  std::vector<std::string> texts;
+  for (const auto& name : names) texts.push_back(name.text);
+  return list_of(indent, key, texts);
 }
 
 }  // namespace

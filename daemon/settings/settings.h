@@ -82,8 +82,8 @@ struct ProbeSettings {
   double busy_share = 0.02;           ///< of its time that a probe may be at work
   std::string cost_max = "high";      ///< probes of a higher class do not run by themselves
   std::filesystem::path folder;       ///< of the operator's own probes; empty: none
-  std::vector<std::string> enable;    ///< probes that do not run by themselves
-  std::vector<std::string> disable;
+  std::vector<PlacedName> enable;     ///< probes that do not run by themselves
+  std::vector<PlacedName> disable;
 
   friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
 };
