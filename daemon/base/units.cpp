@@ -72,6 +72,19 @@ std::string format_duration(std::chrono::milliseconds value) {
   return two(seconds / 86'400, 'd', seconds % 86'400 / 3600, 'h');
 }
 
+std::string exact_duration(std::chrono::milliseconds value) {
+  struct Unit {
+    const char* name;
+    std::int64_t ms;
+  };
+  constexpr std::array<Unit, 3> units{{{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}}};
+  const std::int64_t ms = value.count();
+  for (const auto& unit : units) {
+    if (ms >= 2 * unit.ms && ms % unit.ms == 0) return fmt::format("{}{}", ms / unit.ms, unit.name);
+  }
+  return ms % 1000 == 0 ? fmt::format("{}s", ms / 1000) : fmt::format("{}ms", ms);
+}
+
 std::string format_bytes(std::int64_t bytes) {
   if (bytes < 0) return "-" + format_bytes(-bytes);
   constexpr std::array<const char*, 5> units{"B", "kB", "MB", "GB", "TB"};

@@ -19,6 +19,10 @@ namespace pantryd {
 /// "250ms", "1.5s", "2m 5s", "3h 10m", "2d 4h": two units at most.
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds value);
 
+/// A duration without loss, in the largest unit of which it is at least two: "60s", "90s", "2m",
+/// "1500ms". parse_duration() reads it back to the same value.
+[[nodiscard]] std::string exact_duration(std::chrono::milliseconds value);
+
 /// "812 B", "16.0 MB", "1.5 GB": powers of 1024.
 [[nodiscard]] std::string format_bytes(std::int64_t bytes);
 

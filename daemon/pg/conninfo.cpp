@@ -108,6 +108,14 @@ std::string Conninfo::host_port() const {
   return host + ":" + (port.empty() ? "5432" : port);
 }
 
+std::string Conninfo::masked() const {
+  Conninfo copy = *this;
+  for (auto& [keyword, value] : copy.values_) {
+    if (is_secret(keyword)) value = "***";
+  }
+  return copy.reveal();
+}
+
 std::string Conninfo::reveal() const {
   std::string out;
   for (const auto& [keyword, value] : values_) {

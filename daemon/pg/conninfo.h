@@ -25,6 +25,8 @@ class Conninfo {
   [[nodiscard]] std::string display() const;
   /// "db1:5432": the host part of display().
   [[nodiscard]] std::string host_port() const;
+  /// reveal() with "***" in place of each secret: complete, and safe to print.
+  [[nodiscard]] std::string masked() const;
   /// The connection string with its secrets, for a child process that must log in. Never print it.
   [[nodiscard]] std::string reveal() const;
 

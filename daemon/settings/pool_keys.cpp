@@ -8,6 +8,8 @@
 #include <array>
 #include <optional>
 
+#include "base/units.h"
+
 namespace pantryd {
 namespace {
 
@@ -85,17 +87,6 @@ constexpr std::array kWithoutEffect{
 constexpr const char* kPropagate = "propagateCreateError";
 constexpr std::int64_t kTarnMostMs = 86'400'000;
 
-/// Exactly, in the largest unit of which it is at least two: 60s, 90s, 2m. parse_duration() reads
-/// it.
-std::string exact(milliseconds value) {
-  const auto in = [&](milliseconds unit) { return value >= 2 * unit && value % unit == kMs * 0; };
-  if (in(kDay)) return fmt::format("{}d", value / kDay);
-  if (in(kHour)) return fmt::format("{}h", value / kHour);
-  if (in(kMinute)) return fmt::format("{}m", value / kMinute);
-  if (value % kSecond == kMs * 0) return fmt::format("{}s", value / kSecond);
-  return fmt::format("{}ms", value.count());
-}
-
 template <typename Choice, std::size_t size>
 std::string word_of(const std::array<Word<Choice>, size>& words, Choice choice) {
   for (const auto& word : words) {
@@ -147,7 +138,8 @@ class Reader {
       const auto time = value->as_duration();
       if (time < key.least || time > key.most) {
         throw value->error(fmt::format("{} is {}, and has to be from {} to {}", key.name,
-                                       value->as_text(), exact(key.least), exact(key.most)));
+                                       value->as_text(), exact_duration(key.least),
+                                       exact_duration(key.most)));
       }
       out_.keys.*key.field = time;
     }
@@ -238,18 +230,19 @@ class Reader {
       throw clash("min", keys.min, "max", keys.max, "Lower min, or raise max.");
     }
     if (keys.check_timeout > keys.acquire_timeout) {
-      throw clash("check_timeout", exact(keys.check_timeout), "acquire_timeout",
-                  exact(keys.acquire_timeout),
+      throw clash("check_timeout", exact_duration(keys.check_timeout), "acquire_timeout",
+                  exact_duration(keys.acquire_timeout),
                   "A check is part of the wait for a connection: give it less than the whole.");
     }
     if (keys.backoff_first > keys.backoff_max) {
-      throw clash("backoff_first", exact(keys.backoff_first), "backoff_max",
-                  exact(keys.backoff_max), "The pauses grow from the first to the longest.");
+      throw clash("backoff_first", exact_duration(keys.backoff_first), "backoff_max",
+                  exact_duration(keys.backoff_max),
+                  "The pauses grow from the first to the longest.");
     }
     if (keys.lifetime <= keys.idle_timeout && (is_here("lifetime") || is_here("idle_timeout"))) {
       warn(place_of("idle_timeout", "lifetime"),
            fmt::format("idle_timeout ({}) has no effect: lifetime ({}) ends first",
-                       exact(keys.idle_timeout), exact(keys.lifetime)));
+                       exact_duration(keys.idle_timeout), exact_duration(keys.lifetime)));
     }
   }
 
@@ -329,7 +322,7 @@ std::string PoolKeys::show(const std::string& indent, const PoolKeys* but) const
   }
   for (const auto& key : kTimes) {
     if (but == nullptr || this->*key.field != but->*key.field) {
-      line(key.name, exact(this->*key.field));
+      line(key.name, exact_duration(this->*key.field));
     }
   }
   if (but == nullptr || reset != but->reset) line("reset", word_of(kResets, reset));
@@ -347,8 +340,8 @@ std::vector<PoolKeyInfo> pool_key_list() {
                    std::to_string(key.most)});
   }
   for (const auto& key : kTimes) {
-    out.push_back(
-        {key.name, key.tarn, exact(defaults.*key.field), exact(key.least), exact(key.most)});
+    out.push_back({key.name, key.tarn, exact_duration(defaults.*key.field),
+                   exact_duration(key.least), exact_duration(key.most)});
   }
   out.push_back({"reset", "", word_of(kResets, defaults.reset), "", ""});
   out.push_back({"prepared", "", word_of(kPrepared, defaults.prepared), "", ""});

@@ -1,6 +1,8 @@
+// Reads the configuration file into settings and writes settings as a file; it keeps nothing.
 #include "settings/settings.h"
 
 #include <fmt/format.h>
+#include <yaml-cpp/emitter.h>
 
 #include <charconv>
 #include <set>
@@ -113,7 +115,7 @@ DiskSettings parse_disks(YamlMap map) {
   return out;
 }
 
-pg::Conninfo login_of(const pg::Conninfo& dsn, const std::filesystem::path& password_file) {
+pg::Conninfo with_password(const pg::Conninfo& dsn, const std::filesystem::path& password_file) {
   if (password_file.empty()) return dsn;
   return dsn.with("password", one_line(read_file(password_file, 64U << 10U)));
 }
@@ -145,11 +147,11 @@ TargetSettings parse_target(YamlMap map, const PoolSection& pool,
 }  // namespace
 
 pg::Conninfo TargetSettings::login() const {
-  return login_of(dsn, password_file);
+  return with_password(dsn, password_file);
 }
 
 pg::Conninfo PgBouncerSettings::login() const {
-  return login_of(dsn, password_file);
+  return with_password(dsn, password_file);
 }
 
 Settings Settings::parse(const std::string& text, const std::string& source_name) {
@@ -188,11 +190,17 @@ Settings Settings::for_single_target(pg::Conninfo dsn) {
 
 namespace {
 
+/// As YAML, whatever is in it.
+std::string quoted(const std::string& text) {
+  YAML::Emitter out;
+  out << YAML::DoubleQuoted << text;
+  return out.c_str();
+}
+
 std::string list_of(const char* indent, const char* key, const std::vector<std::string>& names) {
-  if (names.empty()) return "";
   std::string out = fmt::format("{}{}: [", indent, key);
   for (const auto& name : names) {
-    out += fmt::format("{}\"{}\"", &name == &names.front() ? "" : ", ", name);
+    out += fmt::format("{}{}", &name == &names.front() ? "" : ", ", quoted(name));
   }
   return out + "]\n";
 }
@@ -200,53 +208,73 @@ std::string list_of(const char* indent, const char* key, const std::vector<std::
 std::string list_of(const char* indent, const char* key, const std::vector<PlacedName>& names) {
   std::vector<std::string> texts;
   for (const auto& name : names) texts.push_back(name.text);
-  return list_of(indent, key, texts);
+  return texts.empty() ? "" : list_of(indent, key, texts);
+}
+
+std::string login_of(const std::string& indent, const pg::Conninfo& dsn,
+                     const std::filesystem::path& password_file) {
+  const auto masked = dsn.masked();
+  auto out = fmt::format("dsn: {}\n", quoted(masked.empty() ? "postgresql://" : masked));
+  if (!password_file.empty()) {
+    out += fmt::format("{}password_file: {}\n", indent, quoted(password_file.string()));
+  }
+  return out;
+}
+
+std::string shown(const ProbeSettings& probes) {
+  auto out =
+      fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n",
+                  exact_duration(probes.connect_timeout), exact_duration(probes.lock_timeout));
+  out += fmt::format("  statements_max: {}\n  statement_texts: {}\n  relations_max: {}\n",
+                     probes.statements_max, probes.statement_texts, probes.relations_max);
+  out += fmt::format("  busy_share: {}\n  cost_max: {}\n", probes.busy_share, probes.cost_max);
+  if (!probes.folder.empty()) out += fmt::format("  folder: {}\n", quoted(probes.folder.string()));
+  return out + list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
+}
+
+std::string shown(const TargetSettings& target, const PoolKeys& top) {
+  auto out = fmt::format("  - name: {}\n    ", quoted(target.name)) +
+             login_of("    ", target.dsn, target.password_file);
+  if (!(target.databases == DatabaseSettings{})) {
+    out += "    databases:\n" + list_of("      ", "include", target.databases.include) +
+           list_of("      ", "exclude", target.databases.exclude);
+  }
+  if (target.pgbouncer) {
+    out += "    pgbouncer:\n      " +
+           login_of("      ", target.pgbouncer->dsn, target.pgbouncer->password_file);
+  }
+  if (!(target.disks == DiskSettings{})) out += "    disks:\n";
+  for (const auto& [key, path] :
+       {std::pair{"data", target.disks.data}, std::pair{"wal", target.disks.wal}}) {
+    if (!path.empty()) out += fmt::format("      {}: {}\n", key, quoted(path.string()));
+  }
+  const auto own = target.pool.show("      ", &top);
+  if (!own.empty()) {
+    out += "    pool:\n" + own;
+  } else if (target.pool.configured != top.configured) {
+    out += "    pool: {}\n";
+  }
+  if (!target.backups.empty()) out += "    backups:\n";
+  for (const auto& backup : target.backups) {
+    out +=
+        fmt::format("      - name: {}\n        kind: {}\n        path: {}\n        age_limit: {}\n",
+                    quoted(backup.name), quoted(backup.kind.text), quoted(backup.path.string()),
+                    exact_duration(backup.age_limit));
+  }
+  return out;
 }
 
 }  // namespace
 
 std::string Settings::show() const {
-  std::string out = fmt::format("http:\n  listen: \"{}:{}\"\n", http.address, http.port);
-  out += fmt::format("probes:\n  connect_timeout: {}\n  lock_timeout: {}\n  statements_max: {}\n",
-                     format_duration(probes.connect_timeout), format_duration(probes.lock_timeout),
-                     probes.statements_max);
-  out +=
-      fmt::format("  statement_texts: {}\n  relations_max: {}\n  busy_share: {}\n  cost_max: {}\n",
-                  probes.statement_texts, probes.relations_max, probes.busy_share, probes.cost_max);
-  if (!probes.folder.empty()) out += fmt::format("  folder: \"{}\"\n", probes.folder.string());
-  out += list_of("  ", "enable", probes.enable) + list_of("  ", "disable", probes.disable);
-  out += "pool:\n" + pool.show("  ");
+  auto out =
+      fmt::format("http:\n  listen: {}\n", quoted(fmt::format("{}:{}", http.address, http.port)));
+  out += shown(probes);
+  // Without a section pool: some commands choose their own sizes, and must do so again.
+  const std::string comment = pool.configured ? "" : "# ";
+  out += fmt::format("{}pool:\n{}", comment, pool.show(comment + "  "));
   out += "targets:\n";
-  for (const auto& target : targets) {
-    out += fmt::format("  - name: \"{}\"\n    dsn: \"{}\"\n", target.name, target.dsn.display());
-    if (!target.password_file.empty()) {
-      out += fmt::format("    password_file: \"{}\"\n", target.password_file.string());
-    }
-    if (!(target.databases == DatabaseSettings{})) {
-      out += "    databases:\n" + list_of("      ", "include", target.databases.include) +
-             list_of("      ", "exclude", target.databases.exclude);
-    }
-    if (target.pgbouncer) {
-      out += fmt::format("    pgbouncer:\n      dsn: \"{}\"\n", target.pgbouncer->dsn.display());
-      if (!target.pgbouncer->password_file.empty()) {
-        out +=
-            fmt::format("      password_file: \"{}\"\n", target.pgbouncer->password_file.string());
-      }
-    }
-    if (!(target.disks == DiskSettings{})) out += "    disks:\n";
-    for (const auto& [key, path] :
-         {std::pair{"data", target.disks.data}, std::pair{"wal", target.disks.wal}}) {
-      if (!path.empty()) out += fmt::format("      {}: \"{}\"\n", key, path.string());
-    }
-    const auto own = target.pool.show("      ", &pool);
-    if (!own.empty()) out += "    pool:\n" + own;
-    if (!target.backups.empty()) out += "    backups:\n";
-    for (const auto& backup : target.backups) {
-      out += fmt::format(
-          "      - name: \"{}\"\n        kind: {}\n        path: \"{}\"\n        age_limit: {}\n",
-          backup.name, backup.kind.text, backup.path.string(), format_duration(backup.age_limit));
-    }
-  }
+  for (const auto& target : targets) out += shown(target, pool);
   return out;
 }
 

@@ -70,6 +70,8 @@ struct TargetSettings {
 struct HttpSettings {
   std::string address = "127.0.0.1";
   std::uint16_t port = 9788;
+
+  friend bool operator==(const HttpSettings&, const HttpSettings&) = default;
 };
 
 /// Guards that hold for every probe (facts: a probe must do no harm).
@@ -101,8 +103,14 @@ struct Settings {
   /// What --dsn alone means: one target called main.
   [[nodiscard]] static Settings for_single_target(pg::Conninfo dsn);
 
-  /// All settings in force as YAML, secrets masked.
+  /// All settings in force as YAML. parse() reads it back to equal settings, except that each
+  /// password is "***".
   [[nodiscard]] std::string show() const;
+
+  /// Apart from the warnings.
+  friend bool operator==(const Settings& a, const Settings& b) {
+    return a.http == b.http && a.probes == b.probes && a.pool == b.pool && a.targets == b.targets;
+  }
 };
 
 }  // namespace pantryd

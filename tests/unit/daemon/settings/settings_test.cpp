@@ -68,6 +68,64 @@ TEST(SettingsTest, WhatShowPrintsIsAValidConfiguration) {
   EXPECT_EQ(Settings::parse(shown, "shown").show(), shown);
 }
 
+/// Text that breaks a naive writer: quotes, a backslash, a colon, a comment sign, a line end.
+constexpr const char* kAwkward =
+    "http: {listen: \"[::1]:9789\"}\n"
+    "probes: {connect_timeout: 90500ms, lock_timeout: 1500ms, busy_share: 0.125, folder: "
+    "\"/t\\\"mp\","
+    " enable: ['a\"b', 'c\\d'], disable: [\"e: f # g\"]}\n"
+    "targets:\n"
+    "  - name: 'a\"b'\n"
+    "    dsn: \"host=h,i port=1,2 dbname='a b' user='it\\\\'s' password=hunter2 sslmode=verify-full"
+    " sslrootcert=/ca target_session_attrs=read-write application_name=x sslpassword=hunter3\"\n"
+    "    password_file: \"/p\\\\q\"\n"
+    "    databases: {include: [], exclude: ['x\"*']}\n"
+    "    pgbouncer: {dsn: \"postgresql://u:hunter4@p:6432/pgbouncer?sslmode=require\","
+    " password_file: \"a\\nb\"}\n"
+    "    disks: {wal: \"/w\\\"al\"}\n"
+    "    pool: {}\n"
+    "    backups: [{name: 'n\"', kind: base, path: \"/b\\\"\", age_limit: 93784500ms}]\n"
+    "  - {name: \"null\", dsn: \"postgresql://\", pool: {min: 1, lifetime: 3661s}}\n";
+
+Settings without_passwords(Settings settings) {
+  for (auto& target : settings.targets) {
+    for (const char* secret : {"password", "sslpassword"}) {
+      target.dsn = target.dsn.with(secret, "");
+      if (target.pgbouncer) target.pgbouncer->dsn = target.pgbouncer->dsn.with(secret, "");
+    }
+  }
+  return settings;
+}
+
+// Names were once written between quotes as they were, durations rounded to two units, and of a
+// connection string only five words.
+TEST(SettingsTest, WhatShowPrintsIsReadBackToTheSameSettings) {
+  const auto settings = Settings::parse(kAwkward, "p.yaml");
+  const auto shown = settings.show();
+  const auto again = Settings::parse(shown, "shown");
+  EXPECT_EQ(without_passwords(again), without_passwords(settings)) << shown;
+  EXPECT_EQ(again.show(), shown);
+  EXPECT_EQ(again.targets.at(0).dsn.get("sslmode"), "verify-full");
+  EXPECT_EQ(again.targets.at(0).dsn.get("password"), "***");
+  EXPECT_EQ(again.targets.at(0).pgbouncer->dsn.get("password"), "***");
+  EXPECT_THAT(shown, Not(HasSubstr("hunter")));
+  for (const char* file : {"pantryd", "development", "production"}) {
+    const auto shipped =
+        Settings::load(std::string(places::source_dir) + "/config/" + file + ".yaml");
+    EXPECT_EQ(Settings::parse(shipped.show(), "shown"), shipped) << file;
+  }
+}
+
+TEST(SettingsTest, SettingsThatDifferAreNotEqual) {
+  const auto settings = Settings::parse(kAwkward, "p.yaml");
+  auto other = settings;
+  other.targets.at(0).databases.include = {"*"};
+  EXPECT_FALSE(other == settings);
+  other = settings;
+  other.probes.connect_timeout += std::chrono::milliseconds(1);
+  EXPECT_FALSE(other == settings);
+}
+
 TEST(SettingsTest, ARotatedPasswordIsReadAtTheNextLogin) {
   const auto file = std::filesystem::temp_directory_path() / "pantryd-password-test";
   write_file_atomically(file, "first\n");
