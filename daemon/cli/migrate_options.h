@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "cli/command.h"
-#include "migrate/files.h"
-#include "migrate/options.h"
+#include "migrate/files/migration.h"
+#include "migrate/run/options.h"
 #include "pg/connection.h"
 
 namespace pantryd::cli {

@@ -3,10 +3,10 @@
 
 #include <algorithm>
 
-#include "migrate/drift.h"
-#include "migrate/files.h"
-#include "migrate/session_lock.h"
-#include "migrate/status.h"
+#include "migrate/catalogue/drift.h"
+#include "migrate/files/migration.h"
+#include "migrate/run/session_lock.h"
+#include "migrate/run/status.h"
 
 namespace pantryd {
 namespace {

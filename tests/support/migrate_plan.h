@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "migrate/plan.h"
+#include "migrate/plan/plan.h"
 #include "tests/support/migrate_database.h"
 
 namespace pantryd::testing_support {

@@ -7,7 +7,7 @@
 #include <random>
 #include <thread>
 
-#include "migrate/files.h"
+#include "migrate/files/migration.h"
 #include "tests/support/migrate_database.h"
 #include "tests/support/shop.h"
 

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-#include "migrate/files.h"
+#include "migrate/files/migration.h"
 #include "pg/error.h"
 #include "tests/support/migrate_database.h"
 #include "tests/support/shop.h"

@@ -1,4 +1,6 @@
 // migrate adopt.
+#include "migrate/adopt/adopt.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include "base/error.h"
 #include "cli/migrate_options.h"
 #include "cli/subcommands.h"
-#include "migrate/adopt.h"
 
 namespace pantryd::cli {
 namespace {

@@ -9,8 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/subcommands.h"
-#include "migrate/lint.h"
-#include "migrate/lint_file.h"
+#include "migrate/lint/file.h"
+#include "migrate/lint/linter.h"
 #include "pg/connection.h"
 
 namespace pantryd::cli {

@@ -1,10 +1,11 @@
+#include "migrate/files/new.h"
+
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "cli/subcommands.h"
-#include "migrate/new.h"
 
 namespace pantryd::cli {
 

@@ -1,3 +1,5 @@
+#include "migrate/plan/plan.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 #include "base/units.h"
 #include "cli/migrate_options.h"
 #include "cli/subcommands.h"
-#include "migrate/plan.h"
 
 namespace pantryd::cli {
 namespace {

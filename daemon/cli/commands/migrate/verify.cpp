@@ -7,8 +7,8 @@
 #include "base/units.h"
 #include "cli/migrate_options.h"
 #include "cli/subcommands.h"
-#include "migrate/drift.h"
-#include "migrate/runner.h"
+#include "migrate/catalogue/drift.h"
+#include "migrate/run/runner.h"
 
 namespace pantryd::cli {
 namespace {

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 
 #include "base/error.h"
-#include "migrate/execute.h"
+#include "migrate/run/execute.h"
 #include "tests/support/migrate_database.h"
 
 namespace pantryd::migrate {

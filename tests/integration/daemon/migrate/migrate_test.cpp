@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "migrate/files.h"
-#include "migrate/runner.h"
+#include "migrate/files/migration.h"
+#include "migrate/run/runner.h"
 #include "pg/connection.h"
 #include "tests/support/migrate_database.h"
 #include "tests/support/places.h"

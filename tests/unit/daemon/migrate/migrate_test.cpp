@@ -3,11 +3,11 @@
 
 #include "base/error.h"
 #include "base/utf8.h"
-#include "migrate/blockers.h"
-#include "migrate/execute.h"
-#include "migrate/files.h"
-#include "migrate/ladder.h"
-#include "migrate/split.h"
+#include "migrate/files/migration.h"
+#include "migrate/run/blockers.h"
+#include "migrate/run/execute.h"
+#include "migrate/run/ladder.h"
+#include "migrate/sql/split.h"
 
 namespace pantryd::migrate {
 namespace {

@@ -6,8 +6,8 @@
 #include <thread>
 
 #include "base/error.h"
-#include "migrate/plan_try.h"
-#include "migrate/session_lock.h"
+#include "migrate/plan/trial.h"
+#include "migrate/run/session_lock.h"
 #include "tests/support/migrate_plan.h"
 
 namespace pantryd::migrate {

@@ -1,8 +1,8 @@
 // How the rows of Knex's history are matched to migration files.
 #include <gmock/gmock.h>
 
-#include "migrate/adopt.h"
-#include "migrate/adopt_build.h"
+#include "migrate/adopt/adopt.h"
+#include "migrate/adopt/build.h"
 
 namespace pantryd::migrate {
 namespace {

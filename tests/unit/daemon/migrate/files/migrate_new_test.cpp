@@ -8,8 +8,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "migrate/files.h"
-#include "migrate/new.h"
+#include "migrate/files/migration.h"
+#include "migrate/files/new.h"
 
 namespace pantryd::migrate {
 namespace {

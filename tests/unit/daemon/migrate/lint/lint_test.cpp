@@ -1,6 +1,4 @@
 // The linter against two lists: what it must flag and what it must leave alone.
-#include "migrate/lint.h"
-
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,7 +9,8 @@
 #include "base/embedded.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "migrate/lint_file.h"
+#include "migrate/lint/file.h"
+#include "migrate/lint/linter.h"
 #include "tests/support/places.h"
 
 namespace pantryd::migrate {

@@ -1,0 +1,234 @@
+#include "migrate/run/history.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "pg/sqlstate.h"
+
+namespace pantryd::migrate {
+namespace {
+
+constexpr const char* kCreate = R"(
+CREATE SCHEMA IF NOT EXISTS pantryd;
+CREATE TABLE IF NOT EXISTS pantryd.migrations (
+    id text PRIMARY KEY,
+    version bigint UNIQUE,
+    name text NOT NULL,
+    kind text NOT NULL DEFAULT 'versioned' CHECK (kind IN ('versioned', 'repeatable', 'baseline')),
+    checksum text NOT NULL,
+    state text NOT NULL CHECK (state IN ('running', 'failed', 'done')),
+    direction text NOT NULL DEFAULT 'up' CHECK (direction IN ('up', 'down')),
+    statements_total integer NOT NULL DEFAULT 0,
+    statements_done integer NOT NULL DEFAULT 0,
+    statement_started integer NOT NULL DEFAULT 0,
+    done_checksum text NOT NULL DEFAULT '',
+    error text,
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    duration_ms bigint,
+    attempts integer NOT NULL DEFAULT 1,
+    applied_by text NOT NULL DEFAULT session_user,
+    host text NOT NULL,
+    pid bigint NOT NULL,
+    tool_version text NOT NULL,
+    source text NOT NULL DEFAULT 'pantryd',
+    batch bigint
+);
+CREATE TABLE IF NOT EXISTS pantryd.catalogue_fingerprint (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    algorithm text NOT NULL DEFAULT '',
+    fingerprint text NOT NULL DEFAULT '',
+    objects text,
+    objects_before_run text,
+    recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    recorded_by text NOT NULL DEFAULT session_user
+);
+-- Knex's lock has no owner. It is our fence exactly while its row is still the version that we wrote.
+CREATE TABLE IF NOT EXISTS pantryd.knex_fence (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    row_version text NOT NULL,
+    fenced_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    fenced_by text NOT NULL DEFAULT session_user
+);
+-- The daemon's role has pg_monitor and nothing else, and shall see where the schema stands.
+GRANT USAGE ON SCHEMA pantryd TO pg_monitor;
+GRANT SELECT ON pantryd.migrations, pantryd.catalogue_fingerprint TO pg_monitor;
+)";
+
+// A schema of an older pantryd. Only when needed: ALTER TABLE asks for ownership and a strong lock
+// before it looks whether the column is there.
+constexpr const char* kIsOld =
+    "SELECT count(*) < 2 FROM pg_catalog.pg_attribute "
+    "WHERE attrelid = to_regclass('pantryd.migrations') AND attname IN ('source', 'batch')";
+constexpr const char* kUpgrade =
+    "ALTER TABLE pantryd.migrations "
+    "ADD COLUMN IF NOT EXISTS source text NOT NULL DEFAULT 'pantryd', "
+    "ADD COLUMN IF NOT EXISTS batch bigint";
+
+std::string host_name() {
+  char name[256] = {};
+  return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::optional<std::string> version_of(const Migration& migration) {
+  if (migration.kind == Kind::repeatable) return std::nullopt;
+  return std::to_string(migration.version);
+}
+
+std::string text_of(Direction direction) {
+  return direction == Direction::up ? "up" : "down";
+}
+
+}  // namespace
+
+std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadline) {
+  std::vector<HistoryRow> out;
+  const auto there =
+      connection.exec("SELECT to_regclass('pantryd.migrations') IS NOT NULL", deadline);
+  if (!there.boolean(0, 0)) return out;
+  const auto rows = connection.exec(
+      "SELECT id, coalesce(version, 0), name, kind, checksum, state, direction, statements_total, "
+      "statements_done, statement_started, done_checksum, coalesce(error, ''), "
+      "coalesce(finished_at::text, ''), coalesce(duration_ms, 0), attempts, "
+      // A schema that an older pantryd made has no such column until the next run.
+      "coalesce(to_jsonb(m) ->> 'source', 'pantryd') "
+      "FROM pantryd.migrations m ORDER BY version NULLS LAST, name",
+      deadline);
+  const auto number = [&](int row, int column) { return static_cast<int>(rows.i64(row, column)); };
+  for (int i = 0; i < rows.rows(); ++i) {
+    HistoryRow row;
+    row.id = rows.text(i, 0);
+    row.version = rows.i64(i, 1);
+    row.name = rows.text(i, 2);
+    row.kind = rows.text(i, 3) == "repeatable" ? Kind::repeatable : Kind::versioned;
+    row.checksum = rows.text(i, 4);
+    row.state = rows.text(i, 5);
+    row.direction = rows.text(i, 6) == "down" ? Direction::down : Direction::up;
+    row.statements_total = number(i, 7);
+    row.statements_done = number(i, 8);
+    row.statement_started = number(i, 9);
+    row.done_checksum = rows.text(i, 10);
+    row.error = rows.text(i, 11);
+    row.finished_at = rows.text(i, 12);
+    row.duration_ms = rows.i64(i, 13);
+    row.attempts = number(i, 14);
+    row.source = rows.text(i, 15);
+    out.push_back(std::move(row));
+  }
+  return out;
+}
+
+void create_history(pg::Connection& connection, Deadline deadline) {
+  try {
+    connection.exec_script(kCreate, deadline);
+    if (connection.exec(kIsOld, deadline).boolean(0, 0)) connection.exec(kUpgrade, deadline);
+  } catch (const pg::PgError& error) {
+    if (error.sqlstate() != pg::sqlstate::kInsufficientPrivilege) throw;
+    throw pg::PgError(error.failure(), error.sqlstate(),
+                      fmt::format("the history of migrations cannot be made: {}", error.what()),
+                      "Migrate as the owner of the database, or let this role make the schema "
+                      "pantryd: GRANT CREATE ON DATABASE ... TO ...; nothing was changed.");
+  }
+  (void)connection.take_notices();  // "already exists, skipping"
+}
+
+void record_done(pg::Connection& connection, const Migration& migration, const Finished& finished,
+                 const std::string& tool_version, Deadline deadline) {
+  // A repeatable one has a row already when it runs again.
+  connection.exec(
+      "INSERT INTO pantryd.migrations AS m (id, version, name, kind, checksum, state, "
+      "statements_total, statements_done, started_at, finished_at, duration_ms, attempts, host, "
+      "pid, tool_version) VALUES ($1, $2, $3, $4, $5, 'done', $6::int, $6::int, "
+      "clock_timestamp() - make_interval(secs => $7::bigint / 1000.0), clock_timestamp(), "
+      "$7::bigint, $8, $9, $10, $11) ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum, "
+      "state = 'done', direction = 'up', statements_total = excluded.statements_total, "
+      "statements_done = excluded.statements_done, statement_started = 0, done_checksum = '', "
+      "error = NULL, started_at = excluded.started_at, finished_at = excluded.finished_at, "
+      "duration_ms = excluded.duration_ms, attempts = excluded.attempts, "
+      "applied_by = excluded.applied_by, host = excluded.host, pid = excluded.pid, "
+      "tool_version = excluded.tool_version",
+      pg::Params::of(migration.id(), version_of(migration), migration.name,
+                     to_string(migration.kind), migration.checksum, finished.statements,
+                     finished.took.count(), finished.attempts, host_name(), ::getpid(),
+                     tool_version),
+      deadline);
+}
+
+void record_undone(pg::Connection& connection, const Migration& migration, Deadline deadline) {
+  connection.exec("DELETE FROM pantryd.migrations WHERE id = $1", pg::Params::of(migration.id()),
+                  deadline);
+}
+
+void record_adopted(pg::Connection& connection, const Migration& migration,
+                    const std::optional<std::string>& time, std::optional<std::int64_t> batch,
+                    const std::string& tool_version, Deadline deadline) {
+  std::optional<std::string> batch_text;
+  if (batch) batch_text = std::to_string(*batch);
+  connection.exec(
+      "INSERT INTO pantryd.migrations (id, version, name, kind, checksum, state, started_at, "
+      "finished_at, host, pid, tool_version, source, batch) VALUES ($1, $2, $3, $4, $5, 'done', "
+      "coalesce($6::timestamptz, clock_timestamp()), $6::timestamptz, $7, $8, $9, 'knex', $10)",
+      pg::Params::of(migration.id(), version_of(migration), migration.name,
+                     to_string(migration.kind), migration.checksum, time, host_name(), ::getpid(),
+                     tool_version, batch_text),
+      deadline);
+}
+
+void record_begin(pg::Connection& connection, const Migration& migration, Direction direction,
+                  int total, const Progress& progress, const std::string& tool_version,
+                  Deadline deadline) {
+  connection.exec(
+      "INSERT INTO pantryd.migrations AS m (id, version, name, kind, checksum, state, direction, "
+      "statements_total, statements_done, done_checksum, started_at, host, pid, tool_version) "
+      "VALUES ($1, $2, $3, $4, $5, 'running', $6, $7, $8, $9, clock_timestamp(), $10, $11, $12) "
+      "ON CONFLICT (id) DO UPDATE SET checksum = excluded.checksum, state = 'running', "
+      "direction = excluded.direction, statements_total = excluded.statements_total, "
+      // What is in doubt stays so when the same statement is taken up again.
+      "statement_started = CASE WHEN m.state <> 'done' AND m.direction = excluded.direction "
+      "AND m.statements_done = excluded.statements_done THEN m.statement_started ELSE 0 END, "
+      "statements_done = excluded.statements_done, done_checksum = excluded.done_checksum, "
+      "error = NULL, started_at = CASE WHEN m.state = 'done' THEN excluded.started_at "
+      "ELSE m.started_at END, finished_at = NULL, applied_by = excluded.applied_by, "
+      "host = excluded.host, pid = excluded.pid, tool_version = excluded.tool_version",
+      pg::Params::of(migration.id(), version_of(migration), migration.name,
+                     to_string(migration.kind), migration.checksum, text_of(direction), total,
+                     progress.done, progress.done_checksum, host_name(), ::getpid(), tool_version),
+      deadline);
+}
+
+void record_started(pg::Connection& connection, const Migration& migration, int statement,
+                    Deadline deadline) {
+  connection.exec("UPDATE pantryd.migrations SET statement_started = $2 WHERE id = $1",
+                  pg::Params::of(migration.id(), statement), deadline);
+}
+
+void record_progress(pg::Connection& connection, const Migration& migration,
+                     const Progress& progress, Deadline deadline) {
+  connection.exec(
+      "UPDATE pantryd.migrations SET statements_done = $2::int, statement_started = $2::int, "
+      "done_checksum = $3 WHERE id = $1",
+      pg::Params::of(migration.id(), progress.done, progress.done_checksum), deadline);
+}
+
+void record_failed(pg::Connection& connection, const Migration& migration, const std::string& error,
+                   bool outcome_known, Deadline deadline) {
+  connection.exec(
+      "UPDATE pantryd.migrations SET state = 'failed', error = $2, statement_started = "
+      "CASE WHEN $3::boolean THEN statements_done ELSE statement_started END WHERE id = $1",
+      pg::Params::of(migration.id(), error, outcome_known), deadline);
+}
+
+void record_end(pg::Connection& connection, const Migration& migration, Direction direction,
+                const Finished& finished, Deadline deadline) {
+  if (direction == Direction::down) {
+    record_undone(connection, migration, deadline);
+    return;
+  }
+  connection.exec(
+      "UPDATE pantryd.migrations SET state = 'done', error = NULL, "
+      "finished_at = clock_timestamp(), duration_ms = $2, attempts = $3, done_checksum = '', "
+      "statement_started = 0 WHERE id = $1",
+      pg::Params::of(migration.id(), finished.took.count(), finished.attempts), deadline);
+}
+
+}  // namespace pantryd::migrate

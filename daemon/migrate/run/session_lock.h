@@ -1,0 +1,39 @@
+// One runner a database: a session advisory lock that is polled. A session that waited for it
+// inside the server would hold a snapshot, and CREATE INDEX CONCURRENTLY waits for those: deadlock.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+
+#include "pg/connection.h"
+
+namespace pantryd::migrate {
+
+/// "pantryd" in ASCII: the key of the session advisory lock, one a database.
+inline constexpr std::int64_t kLockKey = 0x70616e74727964;
+
+/// Throws Error(failed) on a standby, and where sessions are read-only.
+void require_writable(pg::Connection& connection);
+
+/// Holds the lock while it lives; the server frees it too when the connection ends.
+class SessionLock {
+ public:
+  /// Throws Error(lock) that names the holder when it is not free within `patience`, and
+  /// Error(failed) through a pooler that does not give us a session of our own (run/own_session.h).
+  SessionLock(pg::Connection& connection, std::chrono::milliseconds patience, const StopFlag& stop);
+  ~SessionLock();
+  SessionLock(const SessionLock&) = delete;
+  SessionLock& operator=(const SessionLock&) = delete;
+
+  /// Throws Error(failed) when a migration let go of the lock (DISCARD ALL,
+  /// pg_advisory_unlock_all).
+  void require_held();
+  /// The server process that holds it, which through a pooler is not Connection::backend_pid().
+  [[nodiscard]] int session_pid() const { return session_pid_; }
+
+ private:
+  pg::Connection& connection_;
+  int session_pid_;
+};
+
+}  // namespace pantryd::migrate

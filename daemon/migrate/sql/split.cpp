@@ -1,0 +1,238 @@
+#include "migrate/sql/split.h"
+
+#include <pg_query.h>
+
+#include <algorithm>
+#include <cctype>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+namespace pantryd::migrate {
+namespace {
+
+using Json = nlohmann::json;
+
+/// A statement larger than this holds data, not one of the commands that the runner looks into.
+constexpr std::size_t kLookedIntoBytesMax = 1U << 20U;
+
+/// The first byte at or after `at` that is neither blank nor in a comment.
+std::size_t skip_blank(std::string_view sql, std::size_t at) {
+  while (at < sql.size()) {
+    if (std::isspace(static_cast<unsigned char>(sql[at])) != 0) {
+      ++at;
+    } else if (sql.substr(at, 2) == "--") {
+      at = std::min(sql.find('\n', at), sql.size());
+    } else if (sql.substr(at, 2) == "/*") {
+      int depth = 1;
+      for (at += 2; at < sql.size() && depth > 0;) {
+        const auto two = sql.substr(at, 2);
+        depth += two == "/*" ? 1 : two == "*/" ? -1 : 0;
+        at += two == "/*" || two == "*/" ? 2 : 1;
+      }
+    } else {
+      break;
+    }
+  }
+  return at;
+}
+
+std::string upper_word(std::string_view sql) {
+  std::string out;
+  for (const char c : sql.substr(0, 16)) {
+    if (std::isalpha(static_cast<unsigned char>(c)) == 0) break;
+    out.push_back(static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+  }
+  return out;
+}
+
+const Json& member(const Json& object, const char* name) {
+  static const Json null;
+  const auto found = object.is_object() ? object.find(name) : object.end();
+  return object.is_object() && found != object.end() ? *found : null;
+}
+std::string text(const Json& object, const char* name) {
+  const auto& value = member(object, name);
+  return value.is_string() ? value.get<std::string>() : std::string();
+}
+bool flag(const Json& object, const char* name) {
+  return member(object, name) == true;
+}
+
+void read_index(const Json& node, SqlStatement& out) {
+  out.kind = flag(node, "concurrent") ? StatementKind::create_index_concurrently
+                                      : StatementKind::create_index;
+  out.index = text(node, "idxname");
+  out.table = text(member(node, "relation"), "relname");
+  out.index_schema = text(member(node, "relation"), "schemaname");
+  out.if_not_exists = flag(node, "if_not_exists");
+}
+
+void read_drop(const Json& node, SqlStatement& out) {
+  if (!flag(node, "concurrent")) return;
+  out.kind = StatementKind::drop_index_concurrently;
+  const auto& objects = member(node, "objects");
+  if (!objects.is_array() || objects.size() != 1) return;
+  const auto& names = member(member(objects[0], "List"), "items");
+  std::vector<std::string> words;
+  for (const auto& each : names) words.push_back(text(member(each, "String"), "sval"));
+  if (!words.empty()) out.index = words.back();
+  if (words.size() > 1) out.index_schema = words[words.size() - 2];
+}
+
+void read_reindex(const Json& node, SqlStatement& out) {
+  for (const auto& each : member(node, "params")) {
+    const auto& option = member(each, "DefElem");
+    const auto off = member(option, "arg").dump();
+    if (text(option, "defname") == "concurrently" && off.find("false") == std::string::npos &&
+        off.find("off") == std::string::npos) {
+      out.kind = StatementKind::reindex_concurrently;
+    }
+  }
+  if (out.kind != StatementKind::reindex_concurrently) return;
+  const auto what = text(node, "kind");
+  const auto& relation = member(node, "relation");
+  out.index_schema = text(relation, "schemaname");
+  if (what == "REINDEX_OBJECT_INDEX") {
+    out.reindex = ReindexOf::index;
+    out.index = text(relation, "relname");
+  } else if (what == "REINDEX_OBJECT_TABLE") {
+    out.reindex = ReindexOf::table;
+    out.table = text(relation, "relname");
+  } else if (what == "REINDEX_OBJECT_SCHEMA") {
+    out.reindex = ReindexOf::schema;
+    out.index_schema = text(node, "name");
+  } else {
+    out.reindex = ReindexOf::database;
+  }
+}
+
+void read_alter(const Json& node, SqlStatement& out) {
+  for (const auto& each : member(node, "cmds")) {
+    const auto& command = member(each, "AlterTableCmd");
+    if (text(command, "subtype") == "AT_DetachPartition" &&
+        flag(member(member(command, "def"), "PartitionCmd"), "concurrent")) {
+      out.kind = StatementKind::detach_concurrently;
+    }
+  }
+}
+
+void classify(SqlStatement& out) {
+  static const std::vector<std::string> kLookedInto{
+      "ABORT",   "ALTER",   "BEGIN",   "COMMIT", "COPY",     "CREATE",    "DROP", "END",
+      "PREPARE", "REINDEX", "RELEASE", "RESET",  "ROLLBACK", "SAVEPOINT", "SET",  "START"};
+  const auto word = upper_word(out.sql);
+  if (std::find(kLookedInto.begin(), kLookedInto.end(), word) == kLookedInto.end()) return;
+  if (out.sql.size() > kLookedIntoBytesMax) return;
+  const auto parsed = pg_query_parse(out.sql.c_str());
+  Json tree;
+  if (parsed.error == nullptr) tree = Json::parse(parsed.parse_tree, nullptr, false);
+  pg_query_free_parse_result(parsed);
+  const auto& statements = member(tree, "stmts");
+  if (!statements.is_array() || statements.empty()) return;
+  const auto& node = member(statements[0], "stmt");
+  if (node.contains("IndexStmt")) read_index(node["IndexStmt"], out);
+  if (node.contains("DropStmt")) read_drop(node["DropStmt"], out);
+  if (node.contains("AlterTableStmt")) read_alter(node["AlterTableStmt"], out);
+  if (node.contains("TransactionStmt")) out.kind = StatementKind::transaction_control;
+  if (node.contains("VariableSetStmt")) {
+    const auto& set = node["VariableSetStmt"];
+    // SET LOCAL and SET TRANSACTION end with their transaction: nothing to say again.
+    if (!flag(set, "is_local") && text(set, "kind") != "VAR_SET_MULTI") {
+      out.kind = StatementKind::setting;
+    }
+  }
+  if (node.contains("CopyStmt")) {
+    const auto& copy = node["CopyStmt"];
+    if (flag(copy, "is_from") && text(copy, "filename").empty()) {
+      out.kind = StatementKind::copy_from_stdin;
+    }
+  }
+  if (node.contains("ReindexStmt")) read_reindex(node["ReindexStmt"], out);
+}
+
+/// Where the parser's cursor, which counts characters from 1, stands in the bytes.
+std::size_t byte_of(std::string_view sql, int cursor) {
+  std::size_t at = 0;
+  for (int left = cursor - 1; at < sql.size(); ++at) {
+    if ((static_cast<unsigned char>(sql[at]) & 0xC0U) == 0x80U) continue;
+    if (left-- <= 0) break;
+  }
+  return at;
+}
+
+int line_of(std::string_view sql, std::size_t at) {
+  return 1 + static_cast<int>(std::count(sql.begin(), sql.begin() + static_cast<long>(at), '\n'));
+}
+
+/// True when a COPY ... FROM STDIN ends right before `at`: what follows it is its data.
+bool after_copy(std::string_view sql, std::size_t at) {
+  const auto semicolon = sql.rfind(';', at);
+  if (semicolon == std::string_view::npos) return false;
+  const auto begin = semicolon > 1000 ? semicolon - 1000 : 0;
+  std::string before(sql.substr(begin, semicolon - begin));
+  for (char& c : before) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  before.erase(0, before.rfind(';') == std::string::npos ? 0 : before.rfind(';'));
+  return before.find("COPY") != std::string::npos && before.find("STDIN") != std::string::npos;
+}
+
+SplitError explain(std::string_view sql, const PgQueryError& error) {
+  SplitError out;
+  const auto at = byte_of(sql, error.cursorpos);
+  out.line = line_of(sql, at);
+  out.message = error.message;
+  if (after_copy(sql, at)) {
+    out.reason = SplitError::Reason::copy_data;
+    out.message = "data of COPY FROM STDIN is not part of SQL";
+  } else if (at < sql.size() && sql[at] == '\\') {
+    out.reason = SplitError::Reason::meta_command;
+    const auto end = std::min(sql.find_first_of(" \t\n", at), sql.size());
+    out.message = std::string(sql.substr(at, end - at)) + " is a command of psql, not SQL";
+  }
+  return out;
+}
+
+}  // namespace
+
+Split split(const std::string& sql) {
+  Split out;
+  const std::unique_ptr<PgQuerySplitResult, void (*)(PgQuerySplitResult*)> result(
+      new PgQuerySplitResult(pg_query_split_with_parser(sql.c_str())),
+      [](PgQuerySplitResult* each) {
+        pg_query_free_split_result(*each);
+        delete each;
+      });
+  if (result->error != nullptr) {
+    out.error = explain(sql, *result->error);
+    return out;
+  }
+  int line = 1;
+  std::size_t counted = 0;
+  for (int i = 0; i < result->n_stmts; ++i) {
+    const auto* piece = result->stmts[i];
+    const auto begin = static_cast<std::size_t>(piece->stmt_location);
+    const auto end =
+        piece->stmt_len > 0 ? begin + static_cast<std::size_t>(piece->stmt_len) : sql.size();
+    const auto first = std::min(skip_blank(sql, begin), end);
+    line += static_cast<int>(std::count(sql.begin() + static_cast<long>(counted),
+                                        sql.begin() + static_cast<long>(first), '\n'));
+    counted = first;
+    SqlStatement statement;
+    statement.sql = sql.substr(first, end - first);
+    statement.line = line;
+    classify(statement);
+    out.statements.push_back(std::move(statement));
+  }
+  return out;
+}
+
+int parser_major() {
+  return PG_VERSION_NUM / 10000;
+}
+
+bool is_concurrent(StatementKind kind) {
+  return kind == StatementKind::create_index_concurrently ||
+         kind == StatementKind::drop_index_concurrently ||
+         kind == StatementKind::reindex_concurrently || kind == StatementKind::detach_concurrently;
+}
+
+}  // namespace pantryd::migrate
