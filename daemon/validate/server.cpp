@@ -8,7 +8,7 @@
 
 #include "base/error.h"
 #include "loadgen/dataset/seed.h"
-#include "migrate/run/runner.h"
+#include "migrate/migrate.h"
 #include "pg/connection.h"
 
 namespace pantryd::validate {

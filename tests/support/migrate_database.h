@@ -17,7 +17,7 @@
 #include "base/file.h"
 #include "base/wait.h"
 #include "migrate/catalogue/drift.h"
-#include "migrate/run/runner.h"
+#include "migrate/migrate.h"
 #include "pg/connection.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"

@@ -7,7 +7,6 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "migrate/adopt/knex.h"
 #include "migrate/catalogue/drift.h"
 #include "migrate/run/execute.h"
 #include "migrate/run/pending.h"
@@ -115,7 +114,8 @@ std::vector<Applied> run_all(Session& session, SessionLock& lock, const std::vec
 using Plan = std::vector<Task> (*)(const std::vector<StatusRow>&, const RunnerOptions&, int);
 
 std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration>& files,
-                         const RunnerOptions& options, const OnStart& on_start, Plan plan) {
+                         const RunnerOptions& options, const OnStart& on_start, Plan plan,
+                         const Precondition& precondition) {
   static const StopFlag never;
   require_writable(connection);
   if (options.to) require_version(files, *options.to);
@@ -124,7 +124,7 @@ std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration
   Session session{connection, options, watch, "none"};
   reset_session(session);
   session.role = connection.exec("SELECT current_setting('role')", soon()).text(0, 0);
-  if (plan == &pending_up) require_adopted(connection, soon());
+  if (precondition) precondition(connection);
   create_history(connection, soon());
   const auto rows = status(connection, files, soon());
   require_no_drift(rows);
@@ -139,14 +139,15 @@ std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration
 
 }  // namespace
 
-std::vector<Applied> up(pg::Connection& connection, const std::vector<Migration>& files,
-                        const RunnerOptions& options, const OnStart& on_start) {
-  return run(connection, files, options, on_start, &pending_up);
+std::vector<Applied> run_up(pg::Connection& connection, const std::vector<Migration>& files,
+                            const RunnerOptions& options, const OnStart& on_start,
+                            const Precondition& precondition) {
+  return run(connection, files, options, on_start, &pending_up, precondition);
 }
 
 std::vector<Applied> down(pg::Connection& connection, const std::vector<Migration>& files,
                           const RunnerOptions& options, const OnStart& on_start) {
-  return run(connection, files, options, on_start, &plan_down);
+  return run(connection, files, options, on_start, &plan_down, {});
 }
 
 void accept_drift(pg::Connection& connection, const RunnerOptions& options) {

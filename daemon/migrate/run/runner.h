@@ -22,15 +22,22 @@ struct Applied {
   int attempts = 1;  ///< more than 1: locks were waited for
 };
 
-/// Runs what is pending and returns it; `on_start` is told each before it runs. Every pending file
-/// is read and checked before the first one runs.
+/// Throws when this database may not be migrated. Called with the advisory lock held, before
+/// anything is written.
+using Precondition = std::function<void(pg::Connection&)>;
+
+/// Runs the pending files and returns them; `on_start` is called with each before it runs. Every
+/// pending file is read and checked before the first one runs. For callers that know the database;
+/// up() of migrate/migrate.h has the precondition that any other needs.
 /// Throws Error(drift): an applied file was edited or is missing, or a pending one is out of order;
 /// Error(usage): a file cannot be run, no such version; Error(lock): another runner did not finish,
-/// or a lock was not had within the budget; PgError that names file and line.
-[[nodiscard]] std::vector<Applied> up(pg::Connection& connection,
-                                      const std::vector<Migration>& files,
-                                      const RunnerOptions& options,
-                                      const std::function<void(const Migration&)>& on_start);
+/// or a lock was not granted within the budget; PgError that names file and line; what
+/// `precondition` throws.
+[[nodiscard]] std::vector<Applied> run_up(pg::Connection& connection,
+                                          const std::vector<Migration>& files,
+                                          const RunnerOptions& options,
+                                          const std::function<void(const Migration&)>& on_start,
+                                          const Precondition& precondition);
 
 /// Undoes the newest applied migration, or all above `options.to`, newest first. Refuses before it
 /// changes anything when one of them has no down section. Throws as up() does.

@@ -1,4 +1,6 @@
 // migrate up, down, status and verify.
+#include "migrate/migrate.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "cli/migrate_options.h"
 #include "cli/subcommands.h"
 #include "migrate/catalogue/drift.h"
-#include "migrate/run/runner.h"
 
 namespace pantryd::cli {
 namespace {

@@ -1,5 +1,7 @@
 // The migrations that ship with pantryd on a real server: the catalogue that they make, and what a
 // failed one leaves.
+#include "migrate/migrate.h"
+
 #include <gmock/gmock.h>
 
 #include <thread>
@@ -7,7 +9,6 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "migrate/files/migration.h"
-#include "migrate/run/runner.h"
 #include "pg/connection.h"
 #include "tests/support/migrate_database.h"
 #include "tests/support/places.h"

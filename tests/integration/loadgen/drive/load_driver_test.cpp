@@ -18,7 +18,7 @@
 #include "loadgen/dataset/seed.h"
 #include "loadgen/drive/binding.h"
 #include "loadgen/drive/load.h"
-#include "migrate/run/runner.h"
+#include "migrate/migrate.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 

@@ -10,7 +10,7 @@
 #include "base/file.h"
 #include "loadgen/dataset/seed.h"
 #include "loadgen/drive/load.h"
-#include "migrate/run/runner.h"
+#include "migrate/migrate.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
