@@ -1,5 +1,5 @@
-// Invariants while a file is read: `open` holds for each section until its first statement, and
-// header options are taken only where it holds; every line of the file is one line of each section.
+// Invariant while a file is read: every line of the file is one line of each section, empty in all
+// but its own, so that line N of a section is line N of the file.
 #include "migrate/files/migration.h"
 
 #include <fmt/format.h>
@@ -21,22 +21,9 @@ namespace {
 constexpr std::size_t kFileLimitBytes = 16U << 20U;
 constexpr std::size_t kFilesMax = 100'000;
 constexpr std::string_view kSuffix = ".sql";
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-constexpr std::string_view kMark = "-- migrate:";
 constexpr const char* kOptions =
     "Options are: no-transaction, lock-timeout 2s, statement-timeout 30m, allow RULE because "
     "REASON; sections are up and down.";
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-bool is_blank_line(std::string_view line) {
-  const auto text = trimmed(line);
-  return text.empty() || text.substr(0, 2) == "--";
-}
 
 bool is_blank_sql(std::string_view sql) {
   for (std::size_t at = 0; at < sql.size();) {
@@ -53,11 +40,7 @@ class Reader {
   explicit Reader(const std::string& file_name) : file_name_(file_name) {}
 
   Migration read(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-      const auto end = std::min(text.find('\n', at), text.size());
-      take_line(text.substr(at, end - at));
-      at = end + 1;
-    }
+    each_line(text, [this](const FileLine& line) { take_line(line); });
     const auto above = split(preamble_);
     if (above.error || !above.statements.empty()) {
       fail(above.error ? above.error->line : above.statements.front().line,
@@ -70,116 +53,78 @@ class Reader {
   [[nodiscard]] bool has_down() const { return seen_[1]; }
 
  private:
-  enum class Where { above, up, down };
-
   [[noreturn]] void fail(int line, const std::string& what, const std::string& hint) const {
     throw Error(ExitCode::usage, fmt::format("{}:{}: {}", file_name_, line, what), hint);
   }
 
-  void take_line(std::string_view line) {
-    ++line_;
-    std::string_view kept;
-    if (line.substr(0, kMark.size()) == kMark) {
-      take_mark(trimmed(line.substr(kMark.size())));
-    } else {
-      kept = line;
-      if (!is_blank_line(line)) open_ = false;
-    }
-    const auto put = [&](std::string& section, bool mine) {
-      if (mine) section.append(kept);
+  void take_line(const FileLine& line) {
+    if (line.header) take_header(line, *line.header);
+    const auto put = [&](std::string& section, Section which) {
+      if (line.section == which && !line.header) section.append(line.text);
       section.push_back('\n');
     };
-    put(preamble_, where_ == Where::above);
-    put(out_.up, where_ == Where::up);
-    put(out_.down, where_ == Where::down);
+    put(preamble_, Section::above);
+    put(out_.up, Section::up);
+    put(out_.down, Section::down);
   }
 
-  void take_mark(std::string_view mark) {
-    if (mark == "up" || mark == "down") {
-      bool& seen = seen_[mark == "up" ? 0 : 1];
-      if (seen) fail(line_, fmt::format("a second section {}{}", kMark, mark), kOptions);
+  void take_header(const FileLine& line, const Header& header) {
+    if (header.kind == HeaderKind::up || header.kind == HeaderKind::down) {
+      bool& seen = seen_[header.kind == HeaderKind::up ? 0 : 1];
+      if (seen) {
+        fail(line.number, fmt::format("a second section {}{}", kHeaderMark, header.text), kOptions);
+      }
       seen = true;
-      where_ = mark == "up" ? Where::up : Where::down;
-      open_ = true;
       return;
     }
-    const auto space = std::min(mark.find_first_of(" \t"), mark.size());
-    const auto name = mark.substr(0, space);
-    const auto value = trimmed(mark.substr(space));
-    if (!open_) fail(line_, "options stand above the statements of their section", kOptions);
-    if (name == "no-transaction" && value.empty()) {
-      each([](SectionOptions& options) { options.transaction = false; });
-    } else if (name == "lock-timeout") {
-      const auto limit = duration(name, value);
-      each([&](SectionOptions& options) { options.lock_timeout = limit; });
-    } else if (name == "statement-timeout") {
-      const auto limit = duration(name, value);
-      each([&](SectionOptions& options) { options.statement_timeout = limit; });
-    } else if (name == "allow") {
-      take_allowance(value);
+    if (!line.open) {
+      fail(line.number, "options stand above the statements of their section", kOptions);
+    }
+    if (header.kind == HeaderKind::no_transaction && header.value.empty()) {
+      each(line, [](SectionOptions& options) { options.transaction = false; });
+    } else if (header.kind == HeaderKind::lock_timeout) {
+      const auto limit = duration(line, header);
+      each(line, [&](SectionOptions& options) { options.lock_timeout = limit; });
+    } else if (header.kind == HeaderKind::statement_timeout) {
+      const auto limit = duration(line, header);
+      each(line, [&](SectionOptions& options) { options.statement_timeout = limit; });
+    } else if (header.kind == HeaderKind::allow) {
+      auto allowance = read_allowance(header.value, line.number);
+      if (allowance.rule.empty() || allowance.reason.empty()) {
+        fail(line.number, "an allowance needs a rule and a reason",
+             "Write: -- migrate:allow RULE because REASON");
+      }
+      out_.allowances.push_back(std::move(allowance));
     } else {
-      fail(line_, fmt::format("unknown option {}{}", kMark, mark), kOptions);
+      fail(line.number, fmt::format("unknown option {}{}", kHeaderMark, header.text), kOptions);
     }
   }
 
-  void take_allowance(std::string_view value) {
-    constexpr std::string_view kBecause = " because ";
-    const auto because = value.find(kBecause);
-    const auto rule = trimmed(value.substr(0, because));
-    if (because == std::string_view::npos || rule.empty() ||
-        rule.find(' ') != std::string_view::npos) {
-      fail(line_, "an allowance needs a rule and a reason",
-           "Write: -- migrate:allow RULE because REASON");
-    }
-    out_.allowances.push_back(
-        {std::string(rule), std::string(trimmed(value.substr(because + kBecause.size()))), line_});
-  }
-
-  [[nodiscard]] std::chrono::milliseconds duration(std::string_view name,
-                                                   std::string_view value) const {
+  [[nodiscard]] std::chrono::milliseconds duration(const FileLine& line,
+                                                   const Header& header) const {
     // "30min" is how PostgreSQL itself writes it.
-    std::string text(value);
+    std::string text(header.value);
     if (text.size() > 3 && text.substr(text.size() - 3) == "min") text.resize(text.size() - 2);
     const auto parsed = parse_duration(text);
     if (!parsed || parsed->count() == 0) {
-      fail(line_, fmt::format("{} \"{}\" is not a duration", name, value),
+      const auto name = header.text.substr(0, header.text.find_first_of(" \t"));
+      fail(line.number, fmt::format("{} \"{}\" is not a duration", name, header.value),
            "Write a number and a unit: 250ms, 30s, 5m, 2h.");
     }
     return *parsed;
   }
 
   template <typename Set>
-  void each(Set set) {
-    if (where_ != Where::down) set(out_.up_options);
-    if (where_ != Where::up) set(out_.down_options);
+  void each(const FileLine& line, Set set) {
+    if (line.section != Section::down) set(out_.up_options);
+    if (line.section != Section::up) set(out_.down_options);
   }
 
   std::string file_name_;
   Migration out_;
   std::string preamble_;
-  Where where_ = Where::above;
-  bool open_ = true;
   bool seen_[2] = {false, false};
-  int line_ = 0;
 };
-
-/// The text that is run: what `normalise` does but for blanks at the ends of lines, which may be
-/// part of a string.
-std::string with_unix_lines(std::string_view text) {
-  if (text.substr(0, kByteOrderMark.size()) == kByteOrderMark) {
-    text.remove_prefix(kByteOrderMark.size());
-  }
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '\r') {
-      out.push_back(text[i]);
-    } else if (i + 1 == text.size() || text[i + 1] != '\n') {
-      out.push_back('\n');
-    }
-  }
-  return out;
-}
 
 void require_text(const std::string& file_name, std::string_view raw) {
   const auto bad = find_not_text(raw);
@@ -271,7 +216,7 @@ std::string normalise(std::string_view text) {
   const auto trim_line = [&] {
     while (!out.empty() && (out.back() == ' ' || out.back() == '\t')) out.pop_back();
   };
-  for (const char c : with_unix_lines(text)) {
+  for (const char c : unix_lines(text)) {
     if (c == '\n') trim_line();
     out.push_back(c);
   }
@@ -286,7 +231,7 @@ Migration parse_file(const std::string& file_name, std::string_view raw) {
   read_name(file_name, named);
   require_text(file_name, raw);
   Reader reader(file_name);
-  auto out = reader.read(with_unix_lines(raw));
+  auto out = reader.read(unix_lines(raw));
   out.version = named.version;
   out.name = named.name;
   out.kind = named.kind;

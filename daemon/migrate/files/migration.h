@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "migrate/files/header.h"
+
 namespace pantryd::migrate {
 
 enum class Kind { versioned, repeatable };
@@ -20,13 +22,6 @@ struct SectionOptions {
   std::optional<std::chrono::milliseconds> lock_timeout;  ///< "-- migrate:lock-timeout 2s"
   std::optional<std::chrono::milliseconds>
       statement_timeout;  ///< "-- migrate:statement-timeout 1h"
-};
-
-/// "-- migrate:allow RULE because REASON": what the linter shall be silent about.
-struct Allowance {
-  std::string rule;
-  std::string reason;
-  int line = 0;
 };
 
 struct Migration {

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "migrate/lint/linter.h"
+#include "migrate/files/header.h"
 
 namespace pantryd::migrate {
 
@@ -14,7 +14,7 @@ struct LintFile {
   std::string name;  ///< as it is shown
   std::string sql;   ///< the up section, every line where it stands in the file
   bool in_transaction = true;
-  std::vector<LintAllow> allows;
+  std::vector<Allowance> allows;
 };
 
 /// A file without section marks is one up section. Throws Error(usage) that names file and line:

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "migrate/files/header.h"
+
 namespace pantryd::migrate {
 
 /// danger: do not run it like this. advice: it works, but there is a better way.
@@ -50,20 +52,13 @@ struct TableSize {
 inline constexpr std::int64_t kSmallTableRows = 1'000;
 inline constexpr std::int64_t kSmallTableBytes = 1 << 20;
 
-/// "-- migrate:allow RULE because REASON"
-struct LintAllow {
-  std::string rule;
-  std::string reason;
-  int line = 1;
-};
-
 struct LintInput {
   std::string_view sql;        ///< the up section, every line where it stands in the file
   bool in_transaction = true;  ///< false: the file has the option no-transaction
   int target_major = 14;       ///< the oldest server that it must run on
   /// Live tables by name, with the schema in front when it is not public. Empty: not known.
   std::map<std::string, TableSize> sizes;
-  std::vector<LintAllow> allows;
+  std::vector<Allowance> allows;
 };
 
 /// What earlier files taught: the types of columns, checks that are valid. Files are shown to one

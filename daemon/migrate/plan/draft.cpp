@@ -148,9 +148,7 @@ void lint_all(Draft& draft, const std::vector<Migration>& files) {
   for (const auto& file : files) {
     LintInput input{.sql = file.up, .in_transaction = file.up_options.transaction, .sizes = sizes};
     const auto all = weighing.lint(input);
-    for (const auto& each : file.allowances) {
-      input.allows.push_back({each.rule, each.reason, each.line});
-    }
+    input.allows = file.allowances;
     auto told = telling.lint(input);
     const auto found = std::find_if(draft.files.begin(), draft.files.end(),
                                     [&](const auto& each) { return each.task.file == &file; });
