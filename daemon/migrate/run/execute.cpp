@@ -14,6 +14,7 @@
 #include "migrate/run/ladder.h"
 #include "migrate/run/outside.h"
 #include "migrate/run/retry.h"
+#include "migrate/sql/parser.h"
 #include "pg/identifier.h"
 #include "pg/sqlstate.h"
 

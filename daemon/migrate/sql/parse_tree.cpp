@@ -1,10 +1,9 @@
+// Texts are parsed in chunks, so that only a chunk's tree is in memory; what is nested too deeply
+// for the parser is never given to it.
 #include "migrate/sql/parse_tree.h"
-
-#include <pg_query.h>
 
 #include <algorithm>
 #include <cctype>
-#include <memory>
 
 namespace pantryd::migrate {
 namespace {
@@ -14,49 +13,16 @@ namespace {
 constexpr std::size_t kNestingMax = 4'000;
 constexpr std::size_t kChunkBytes = 16U << 10U;
 
-struct FreeResult {
-  void operator()(PgQueryParseResult* result) const {
-    pg_query_free_parse_result(*result);
-    delete result;
-  }
-};
-
-/// The tree of a text, or nullopt and why not.
-std::optional<Json> parse(const std::string& sql, std::string& error) {
-  const std::unique_ptr<PgQueryParseResult, FreeResult> result(
-      new PgQueryParseResult(pg_query_parse(sql.c_str())));
-  if (result->error != nullptr) {
-    error = result->error->message != nullptr ? result->error->message : "it does not parse";
-    return std::nullopt;
-  }
-  auto tree = Json::parse(result->parse_tree, nullptr, false);
-  if (tree.is_discarded() || !tree.is_object()) {
-    error = "the parser's answer cannot be read";
-    return std::nullopt;
-  }
-  return tree;
-}
-
 using Seen = std::function<void(const Statement&)>;
 
-/// Runs of statements of at least kChunkBytes, by the parser; none when it refuses the text.
-std::vector<std::pair<std::size_t, std::size_t>> chunks_of(const std::string& sql) {
-  std::vector<std::pair<std::size_t, std::size_t>> out;
-  const std::unique_ptr<PgQuerySplitResult, void (*)(PgQuerySplitResult*)> result(
-      new PgQuerySplitResult(pg_query_split_with_parser(sql.c_str())),
-      [](PgQuerySplitResult* each) {
-        pg_query_free_split_result(*each);
-        delete each;
-      });
-  if (result->error != nullptr) return out;
-  for (int i = 0; i < result->n_stmts; ++i) {
-    const auto begin = static_cast<std::size_t>(result->stmts[i]->stmt_location);
-    const auto length = static_cast<std::size_t>(result->stmts[i]->stmt_len);
-    const auto end = length == 0 ? sql.size() : begin + length;
-    if (out.empty() || out.back().second - out.back().first >= kChunkBytes) {
-      out.emplace_back(begin, end);
+/// Runs of statements of at least kChunkBytes, by the parser; empty when it refuses the text.
+std::vector<Extent> chunks_of(const std::string& sql) {
+  std::vector<Extent> out;
+  for (const auto& each : find_statements(sql).statements) {
+    if (out.empty() || out.back().end - out.back().begin >= kChunkBytes) {
+      out.push_back(each);
     } else {
-      out.back().second = end;
+      out.back().end = each.end;
     }
   }
   return out;
@@ -96,10 +62,9 @@ void each_statement(const SqlText& text, const Seen& seen) {
   };
   if (std::none_of(pieces.begin(), pieces.end(), is_too_deep)) {
     const auto chunks = chunks_of(text.clean());
-    std::string error;
     for (const auto& [begin, end] : chunks) {
-      auto tree = parse(text.clean().substr(begin, end - begin), error);
-      if (tree) take(*tree, text, begin, end, seen);
+      auto parsed = parse_sql(text.clean().substr(begin, end - begin));
+      if (parsed.tree) take(*parsed.tree, text, begin, end, seen);
     }
     if (!chunks.empty()) return;
   }
@@ -108,9 +73,13 @@ void each_statement(const SqlText& text, const Seen& seen) {
     std::string error;
     if (is_too_deep(piece)) {
       error = "nested too deeply to be looked at";
-    } else if (auto tree = parse(std::string(text.slice(begin, end)), error)) {
-      take(*tree, text, begin, end, seen);
-      continue;
+    } else {
+      auto parsed = parse_sql(std::string(text.slice(begin, end)));
+      if (parsed.tree) {
+        take(*parsed.tree, text, begin, end, seen);
+        continue;
+      }
+      error = std::move(parsed.error.message);
     }
     Statement refused;
     refused.base = refused.begin = begin;

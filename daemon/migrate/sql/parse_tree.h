@@ -1,19 +1,17 @@
-// PostgreSQL's own parser (libpg_query), its tree as JSON. Fields that are zero, false or empty
-// are absent from the tree, so every accessor has a value for "absent".
+// The statements of a text as trees. Fields that are zero, false or empty are absent from a tree,
+// so every accessor has a value for "absent".
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
-#include <nlohmann/json.hpp>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "migrate/sql/parser.h"
 #include "migrate/sql/text.h"
 
 namespace pantryd::migrate {
-
-using Json = nlohmann::json;
 
 struct Statement {
   std::string kind;       ///< "IndexStmt"; empty when it could not be parsed

@@ -1,16 +1,14 @@
+// Every statement's text is a part of the section, byte for byte; only those that the runner treats
+// differently are parsed once more, to see what they are.
 #include "migrate/sql/split.h"
-
-#include <pg_query.h>
 
 #include <algorithm>
 #include <cctype>
-#include <memory>
-#include <nlohmann/json.hpp>
+
+#include "migrate/sql/parse_tree.h"
 
 namespace pantryd::migrate {
 namespace {
-
-using Json = nlohmann::json;
 
 /// A statement larger than this holds data, not one of the commands that the runner looks into.
 constexpr std::size_t kLookedIntoBytesMax = 1U << 20U;
@@ -45,72 +43,50 @@ std::string upper_word(std::string_view sql) {
   return out;
 }
 
-const Json& member(const Json& object, const char* name) {
-  static const Json null;
-  const auto found = object.is_object() ? object.find(name) : object.end();
-  return object.is_object() && found != object.end() ? *found : null;
-}
-std::string text(const Json& object, const char* name) {
-  const auto& value = member(object, name);
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
-bool flag(const Json& object, const char* name) {
-  return member(object, name) == true;
-}
-
 void read_index(const Json& node, SqlStatement& out) {
   out.kind = flag(node, "concurrent") ? StatementKind::create_index_concurrently
                                       : StatementKind::create_index;
-  out.index = text(node, "idxname");
-  out.table = text(member(node, "relation"), "relname");
-  out.index_schema = text(member(node, "relation"), "schemaname");
+  out.index = text_of(node, "idxname");
+  out.table = text_of(child(node, "relation"), "relname");
+  out.index_schema = text_of(child(node, "relation"), "schemaname");
   out.if_not_exists = flag(node, "if_not_exists");
 }
 
 void read_drop(const Json& node, SqlStatement& out) {
   if (!flag(node, "concurrent")) return;
   out.kind = StatementKind::drop_index_concurrently;
-  const auto& objects = member(node, "objects");
+  const auto& objects = child(node, "objects");
   if (!objects.is_array() || objects.size() != 1) return;
-  const auto& names = member(member(objects[0], "List"), "items");
-  std::vector<std::string> words;
-  for (const auto& each : names) words.push_back(text(member(each, "String"), "sval"));
+  const auto words = names_of(child(child(objects[0], "List"), "items"));
   if (!words.empty()) out.index = words.back();
   if (words.size() > 1) out.index_schema = words[words.size() - 2];
 }
 
 void read_reindex(const Json& node, SqlStatement& out) {
-  for (const auto& each : member(node, "params")) {
-    const auto& option = member(each, "DefElem");
-    const auto off = member(option, "arg").dump();
-    if (text(option, "defname") == "concurrently" && off.find("false") == std::string::npos &&
-        off.find("off") == std::string::npos) {
-      out.kind = StatementKind::reindex_concurrently;
-    }
-  }
-  if (out.kind != StatementKind::reindex_concurrently) return;
-  const auto what = text(node, "kind");
-  const auto& relation = member(node, "relation");
-  out.index_schema = text(relation, "schemaname");
+  if (!has_option(child(node, "params"), "concurrently")) return;
+  out.kind = StatementKind::reindex_concurrently;
+  const auto what = text_of(node, "kind");
+  const auto& relation = child(node, "relation");
+  out.index_schema = text_of(relation, "schemaname");
   if (what == "REINDEX_OBJECT_INDEX") {
     out.reindex = ReindexOf::index;
-    out.index = text(relation, "relname");
+    out.index = text_of(relation, "relname");
   } else if (what == "REINDEX_OBJECT_TABLE") {
     out.reindex = ReindexOf::table;
-    out.table = text(relation, "relname");
+    out.table = text_of(relation, "relname");
   } else if (what == "REINDEX_OBJECT_SCHEMA") {
     out.reindex = ReindexOf::schema;
-    out.index_schema = text(node, "name");
+    out.index_schema = text_of(node, "name");
   } else {
     out.reindex = ReindexOf::database;
   }
 }
 
 void read_alter(const Json& node, SqlStatement& out) {
-  for (const auto& each : member(node, "cmds")) {
-    const auto& command = member(each, "AlterTableCmd");
-    if (text(command, "subtype") == "AT_DetachPartition" &&
-        flag(member(member(command, "def"), "PartitionCmd"), "concurrent")) {
+  for (const auto& each : child(node, "cmds")) {
+    const auto& command = child(each, "AlterTableCmd");
+    if (text_of(command, "subtype") == "AT_DetachPartition" &&
+        flag(child(child(command, "def"), "PartitionCmd"), "concurrent")) {
       out.kind = StatementKind::detach_concurrently;
     }
   }
@@ -123,13 +99,11 @@ void classify(SqlStatement& out) {
   const auto word = upper_word(out.sql);
   if (std::find(kLookedInto.begin(), kLookedInto.end(), word) == kLookedInto.end()) return;
   if (out.sql.size() > kLookedIntoBytesMax) return;
-  const auto parsed = pg_query_parse(out.sql.c_str());
-  Json tree;
-  if (parsed.error == nullptr) tree = Json::parse(parsed.parse_tree, nullptr, false);
-  pg_query_free_parse_result(parsed);
-  const auto& statements = member(tree, "stmts");
+  const auto parsed = parse_sql(out.sql);
+  if (!parsed.tree) return;
+  const auto& statements = child(*parsed.tree, "stmts");
   if (!statements.is_array() || statements.empty()) return;
-  const auto& node = member(statements[0], "stmt");
+  const auto& node = child(statements[0], "stmt");
   if (node.contains("IndexStmt")) read_index(node["IndexStmt"], out);
   if (node.contains("DropStmt")) read_drop(node["DropStmt"], out);
   if (node.contains("AlterTableStmt")) read_alter(node["AlterTableStmt"], out);
@@ -137,27 +111,17 @@ void classify(SqlStatement& out) {
   if (node.contains("VariableSetStmt")) {
     const auto& set = node["VariableSetStmt"];
     // SET LOCAL and SET TRANSACTION end with their transaction: nothing to say again.
-    if (!flag(set, "is_local") && text(set, "kind") != "VAR_SET_MULTI") {
+    if (!flag(set, "is_local") && text_of(set, "kind") != "VAR_SET_MULTI") {
       out.kind = StatementKind::setting;
     }
   }
   if (node.contains("CopyStmt")) {
     const auto& copy = node["CopyStmt"];
-    if (flag(copy, "is_from") && text(copy, "filename").empty()) {
+    if (flag(copy, "is_from") && text_of(copy, "filename").empty()) {
       out.kind = StatementKind::copy_from_stdin;
     }
   }
   if (node.contains("ReindexStmt")) read_reindex(node["ReindexStmt"], out);
-}
-
-/// Where the parser's cursor, which counts characters from 1, stands in the bytes.
-std::size_t byte_of(std::string_view sql, int cursor) {
-  std::size_t at = 0;
-  for (int left = cursor - 1; at < sql.size(); ++at) {
-    if ((static_cast<unsigned char>(sql[at]) & 0xC0U) == 0x80U) continue;
-    if (left-- <= 0) break;
-  }
-  return at;
 }
 
 int line_of(std::string_view sql, std::size_t at) {
@@ -175,9 +139,9 @@ bool after_copy(std::string_view sql, std::size_t at) {
   return before.find("COPY") != std::string::npos && before.find("STDIN") != std::string::npos;
 }
 
-SplitError explain(std::string_view sql, const PgQueryError& error) {
+SplitError explain(std::string_view sql, const ParserError& error) {
   SplitError out;
-  const auto at = byte_of(sql, error.cursorpos);
+  const auto at = error.at;
   out.line = line_of(sql, at);
   out.message = error.message;
   if (after_copy(sql, at)) {
@@ -195,23 +159,14 @@ SplitError explain(std::string_view sql, const PgQueryError& error) {
 
 Split split(const std::string& sql) {
   Split out;
-  const std::unique_ptr<PgQuerySplitResult, void (*)(PgQuerySplitResult*)> result(
-      new PgQuerySplitResult(pg_query_split_with_parser(sql.c_str())),
-      [](PgQuerySplitResult* each) {
-        pg_query_free_split_result(*each);
-        delete each;
-      });
-  if (result->error != nullptr) {
-    out.error = explain(sql, *result->error);
+  const auto found = find_statements(sql);
+  if (found.error) {
+    out.error = explain(sql, *found.error);
     return out;
   }
   int line = 1;
   std::size_t counted = 0;
-  for (int i = 0; i < result->n_stmts; ++i) {
-    const auto* piece = result->stmts[i];
-    const auto begin = static_cast<std::size_t>(piece->stmt_location);
-    const auto end =
-        piece->stmt_len > 0 ? begin + static_cast<std::size_t>(piece->stmt_len) : sql.size();
+  for (const auto& [begin, end] : found.statements) {
     const auto first = std::min(skip_blank(sql, begin), end);
     line += static_cast<int>(std::count(sql.begin() + static_cast<long>(counted),
                                         sql.begin() + static_cast<long>(first), '\n'));
@@ -223,10 +178,6 @@ Split split(const std::string& sql) {
     out.statements.push_back(std::move(statement));
   }
   return out;
-}
-
-int parser_major() {
-  return PG_VERSION_NUM / 10000;
 }
 
 bool is_concurrent(StatementKind kind) {

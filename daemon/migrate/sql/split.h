@@ -51,9 +51,6 @@ struct Split {
 
 [[nodiscard]] Split split(const std::string& sql);
 
-/// The major version of PostgreSQL whose syntax the parser knows.
-[[nodiscard]] int parser_major();
-
 /// True for kinds that run outside of a transaction and wait for other transactions to end.
 [[nodiscard]] bool is_concurrent(StatementKind kind);
 
