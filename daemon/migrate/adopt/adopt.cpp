@@ -5,7 +5,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <set>
 
 #include "base/error.h"
@@ -13,25 +12,15 @@
 #include "migrate/adopt/knex.h"
 #include "migrate/catalogue/drift.h"
 #include "migrate/run/history.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/session_lock.h"
 
 namespace pantryd::migrate {
 namespace {
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
-constexpr auto kCatalogueLimit = std::chrono::seconds(120);
 /// Knex may have run between our look and our lock; more often than this is no accident.
 constexpr int kLooksMax = 3;
 constexpr std::string_view kSource = "knex";
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
-
-const StopFlag& stop_of(const RunnerOptions& options) {
-  static const StopFlag never;
-  return options.stop != nullptr ? *options.stop : never;
-}
 
 pg::Connection& writable(pg::Connection& connection) {
   require_writable(connection);
@@ -42,7 +31,7 @@ pg::Connection& writable(pg::Connection& connection) {
 class Desk {
  public:
   Desk(pg::Connection& connection, const RunnerOptions& options)
-      : lock_(writable(connection), options.lock_wait, stop_of(options)),
+      : lock_(writable(connection), options.lock_wait, options.stop_flag()),
         watch_(connection.conninfo(), lock_.session_pid()),
         session{connection, options, watch_, "none"} {
     reset_session(session);
@@ -134,18 +123,11 @@ void warn_of_owners(pg::Connection& connection, std::vector<std::string>& warnin
   }
 }
 
-std::vector<std::string> minus(const std::vector<std::string>& a,
-                               const std::vector<std::string>& b) {
-  std::vector<std::string> out;
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
-  return out;
-}
-
 /// Extensions beside the schema (pg_stat_statements) are the operator's business.
 void compare(const std::vector<std::string>& expected, const std::vector<std::string>& found,
              Adoption& out) {
-  out.missing = minus(expected, found);
-  for (auto& line : minus(found, expected)) {
+  out.missing = only_in_first(expected, found);
+  for (auto& line : only_in_first(found, expected)) {
     if (line.rfind("extension ", 0) == 0) {
       out.match.warnings.push_back(fmt::format("no migration makes the {}", line));
     } else {
@@ -193,7 +175,7 @@ std::optional<Adoption> try_adopt(Session& session, const std::vector<Migration>
     if (read_knex_rows(connection, soon()) != rows) return false;
     session.step("compare");
     Adoption adoption{.match = matched, .built_in = built.where};
-    const auto catalogue = read_both(connection, "public", Deadline::in(kCatalogueLimit));
+    const auto catalogue = read_both(connection, "public", for_catalogue());
     compare(built.made, catalogue.made, adoption);
     warn_of_owners(connection, adoption.match.warnings);
     adoption.fenced = lock == KnexLock::ours;

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "migrate/catalogue/drift.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/runner.h"
 #include "migrate/sql/parse_tree.h"
 #include "pg/sqlstate.h"
@@ -20,16 +21,9 @@
 namespace pantryd::migrate {
 namespace {
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
-constexpr auto kConnectLimit = std::chrono::seconds(10);
 /// CREATE and DROP DATABASE may wait for a checkpoint.
 constexpr auto kDatabaseLimit = std::chrono::seconds(300);
-constexpr auto kCatalogueLimit = std::chrono::seconds(120);
 constexpr const char* kPrefix = "pantryd_adopt_";
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
 
 /// One of this database, and those whose database is gone.
 constexpr const char* kLeftovers =
@@ -104,7 +98,7 @@ std::vector<std::string> made_in_database(Session& session, const std::vector<Mi
   session.step("build");
   // Nobody else's tables are in a new database.
   (void)run_up(connection, files, options, [](const Migration&) {}, {});
-  auto made = read_both(connection, "public", Deadline::in(kCatalogueLimit)).made;
+  auto made = read_both(connection, "public", for_catalogue()).made;
   session.step("drop scratch database");
   return made;
 }
@@ -148,7 +142,7 @@ std::vector<std::string> made_in_schema(Session& session, const std::vector<Migr
     connection.exec("SELECT set_config('search_path', $1, true)", pg::Params::of(schema), soon());
     session.step("build");
     run_in_schema(session, files);
-    auto made = read_both(connection, schema, Deadline::in(kCatalogueLimit)).made;
+    auto made = read_both(connection, schema, for_catalogue()).made;
     connection.exec("ROLLBACK", soon());
     for (auto& line : made) replace_all(line, schema + ".", "public.");
     std::sort(made.begin(), made.end());

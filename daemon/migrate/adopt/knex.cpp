@@ -4,27 +4,17 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/error.h"
-#include "base/log.h"
-#include "base/units.h"
 #include "migrate/run/history.h"
-#include "migrate/run/ladder.h"
-#include "pg/sqlstate.h"
+#include "migrate/run/limits.h"
+#include "migrate/run/retry.h"
 
 namespace pantryd::migrate {
 namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
-constexpr auto kFirstLookMax = milliseconds(200);
 constexpr int kRowsMax = 100'000;
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
 
 /// The lock table first, as Knex itself does, so that the two cannot deadlock. A lock on the table
 /// also covers one that has lost its row.
@@ -34,17 +24,11 @@ void take_locks(Session& session, milliseconds lock_timeout) {
   session.connection.exec("SELECT set_config('lock_timeout', $1, true)",
                           pg::Params::of(std::to_string(lock_timeout.count())), soon());
   session.step("lock");
-  session.watch.arm(std::min(lock_timeout / 3, kFirstLookMax), false);
+  watch_for_lock(session, lock_timeout);
   session.connection.exec(
       "LOCK TABLE public.knex_migrations_lock, public.knex_migrations IN SHARE ROW EXCLUSIVE MODE",
       soon());
   session.watch.disarm();
-}
-
-bool may_retry(const pg::PgError& error) {
-  return error.failure() == pg::Failure::statement &&
-         (error.sqlstate() == pg::sqlstate::kLockNotAvailable ||
-          pg::sqlstate::is_retryable(error.sqlstate()));
 }
 
 }  // namespace
@@ -126,39 +110,14 @@ void clear_fence(pg::Connection& connection, KnexLock lock, Deadline deadline) {
 }
 
 void with_knex_locked(Session& session, const std::function<bool()>& work) {
-  static const StopFlag never;
-  const auto& options = session.options;
-  const auto& stop = options.stop != nullptr ? *options.stop : never;
-  Ladder ladder(options.lock_timeout, options.lock_budget);
-  for (;;) {
-    try {
-      take_locks(session, ladder.lock_timeout());
-      const bool keep = work();
-      if (keep) session.step("COMMIT");
-      session.connection.exec(keep ? "COMMIT" : "ROLLBACK", soon());
-      return;
-    } catch (const pg::PgError& error) {
-      const auto blockers = session.watch.disarm();
-      if (!session.connection.make_idle(soon()) || !may_retry(error)) throw;
-      const auto waited = ladder.lock_timeout();
-      const int number = ladder.attempt();
-      const auto pause = ladder.climb();
-      const auto reason = blockers.empty() ? std::string(error.what()) : describe(blockers);
-      if (!pause) {
-        throw Error(ExitCode::lock,
-                    fmt::format("no lock on Knex's tables in {} attempts: {}", number, reason),
-                    "End that session or wait for it, then run the command again; --lock-budget "
-                    "sets the patience.");
-      }
-      log::warn("Knex's tables: attempt {}, gave way after {}; next in {}: {}", number,
-                format_duration(waited), format_duration(*pause), reason);
-      if (stop.wait(Deadline::in(*pause))) throw Error(ExitCode::failed, "interrupted");
-    } catch (...) {
-      session.watch.disarm();
-      (void)session.connection.make_idle(soon());
-      throw;
-    }
-  }
+  retry_for_locks(
+      session, session.options.lock_timeout, [] { return std::string("Knex's tables"); },
+      [&](milliseconds lock_timeout, int) {
+        take_locks(session, lock_timeout);
+        const bool keep = work();
+        if (keep) session.step("COMMIT");
+        session.connection.exec(keep ? "COMMIT" : "ROLLBACK", soon());
+      });
 }
 
 }  // namespace pantryd::migrate

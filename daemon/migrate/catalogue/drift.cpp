@@ -17,7 +17,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-std::string joined(const Lines& lines) {
+std::string as_text(const Lines& lines) {
   std::string out;
   for (const auto& line : lines) out += line + "\n";
   return out;
@@ -32,12 +32,6 @@ Lines split_lines(std::string_view text) {
   }
   // Written by whatever collation: ours is the order of bytes.
   std::sort(out.begin(), out.end());
-  return out;
-}
-
-Lines minus(const Lines& a, const Lines& b) {
-  Lines out;
-  std::set_difference(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(out));
   return out;
 }
 
@@ -85,6 +79,13 @@ std::string without(std::string_view marked, char skip) {
 
 }  // namespace
 
+Lines only_in_first(const Lines& first, const Lines& second) {
+  Lines out;
+  std::set_difference(first.begin(), first.end(), second.begin(), second.end(),
+                      std::back_inserter(out));
+  return out;
+}
+
 Catalogue read_both(pg::Connection& connection, const std::string& schema, Deadline deadline) {
   const bool own = connection.idle();
   if (own) connection.exec("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY", deadline);
@@ -110,7 +111,7 @@ std::string fingerprint_algorithm(const pg::Connection& connection) {
 }
 
 std::string fingerprint(const std::vector<std::string>& catalogue) {
-  return sha256_hex(joined(catalogue));
+  return sha256_hex(as_text(catalogue));
 }
 
 CatalogueDrift compare_catalogue(pg::Connection& connection, Deadline deadline) {
@@ -131,14 +132,14 @@ CatalogueDrift compare_catalogue(pg::Connection& connection, Deadline deadline) 
     out.state = CatalogueDrift::State::same;
   } else {
     out.state = CatalogueDrift::State::drifted;
-    out.added = minus(found, *recorded->objects);
-    out.removed = minus(*recorded->objects, found);
+    out.added = only_in_first(found, *recorded->objects);
+    out.removed = only_in_first(*recorded->objects, found);
   }
   return out;
 }
 
 void open_run(pg::Connection& connection, Deadline deadline) {
-  const auto now = joined(read_catalogue(connection, deadline));
+  const auto now = as_text(read_catalogue(connection, deadline));
   connection.exec(
       "INSERT INTO pantryd.catalogue_fingerprint AS c (objects_before_run) VALUES ($1) "
       "ON CONFLICT (only_row) DO UPDATE SET objects_before_run = "
@@ -154,8 +155,8 @@ void close_run(pg::Connection& connection, Deadline deadline) {
     record_catalogue(connection, after, deadline);
     return;
   }
-  auto objects = minus(*recorded->objects, minus(*recorded->before_run, after));
-  const auto made = minus(after, *recorded->before_run);
+  auto objects = only_in_first(*recorded->objects, only_in_first(*recorded->before_run, after));
+  const auto made = only_in_first(after, *recorded->before_run);
   objects.insert(objects.end(), made.begin(), made.end());
   std::sort(objects.begin(), objects.end());
   objects.erase(std::unique(objects.begin(), objects.end()), objects.end());
@@ -168,7 +169,7 @@ void record_catalogue(pg::Connection& connection, const Lines& objects, Deadline
       "VALUES ($1, $2, $3) ON CONFLICT (only_row) DO UPDATE SET algorithm = excluded.algorithm, "
       "fingerprint = excluded.fingerprint, objects = excluded.objects, objects_before_run = NULL, "
       "recorded_at = clock_timestamp(), recorded_by = session_user",
-      pg::Params::of(fingerprint_algorithm(connection), fingerprint(objects), joined(objects)),
+      pg::Params::of(fingerprint_algorithm(connection), fingerprint(objects), as_text(objects)),
       deadline);
 }
 

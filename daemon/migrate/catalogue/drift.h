@@ -27,6 +27,10 @@ struct Catalogue {
 [[nodiscard]] Catalogue read_both(pg::Connection& connection, const std::string& schema,
                                   Deadline deadline);
 
+/// Of two sorted lists: the lines that only the first has.
+[[nodiscard]] std::vector<std::string> only_in_first(const std::vector<std::string>& first,
+                                                     const std::vector<std::string>& second);
+
 /// "sha256-v1" and the major version of the server, whose way of writing definitions it depends on.
 [[nodiscard]] std::string fingerprint_algorithm(const pg::Connection& connection);
 [[nodiscard]] std::string fingerprint(const std::vector<std::string>& catalogue);

@@ -19,7 +19,6 @@ namespace pantryd::migrate {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 16U << 20U;
-constexpr std::size_t kFilesMax = 100'000;
 constexpr std::string_view kSuffix = ".sql";
 constexpr const char* kOptions =
     "Options are: no-transaction, lock-timeout 2s, statement-timeout 30m, allow RULE because "
@@ -263,10 +262,11 @@ std::vector<Migration> load_folder(const std::filesystem::path& folder) {
        at.increment(error)) {
     const auto name = at->path().filename().string();
     if (!ends_like_a_migration(name)) continue;
-    if (out.size() >= kFilesMax) {
-      throw Error(ExitCode::usage,
-                  fmt::format("{} holds more than {} migrations", folder.string(), kFilesMax),
-                  "Name the folder of the migrations with --dir.");
+    if (out.size() >= kMigrationFilesMax) {
+      throw Error(
+          ExitCode::usage,
+          fmt::format("{} holds more than {} migrations", folder.string(), kMigrationFilesMax),
+          "Name the folder of the migrations with --dir.");
     }
     out.push_back(parse_file(name, read_migration(at->path())));
   }

@@ -13,6 +13,9 @@
 
 namespace pantryd::migrate {
 
+/// More files than this are not a folder of migrations.
+inline constexpr std::size_t kMigrationFilesMax = 100'000;
+
 enum class Kind { versioned, repeatable };
 [[nodiscard]] std::string_view to_string(Kind kind);
 

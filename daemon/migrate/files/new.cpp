@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/stop.h"
+#include "migrate/files/migration.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -27,7 +28,6 @@ namespace fs = std::filesystem;
 constexpr auto kLockLimit = std::chrono::seconds(10);
 constexpr auto kLockPoll = std::chrono::milliseconds(10);
 constexpr std::size_t kSlugMax = 100;
-constexpr std::size_t kFilesMax = 100'000;
 constexpr std::size_t kWidthLeast = 3;
 
 [[noreturn]] void fail(const char* what, const fs::path& path, int error) {
@@ -56,7 +56,7 @@ std::string next_number(const fs::path& folder) {
   std::size_t seen = 0;
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    if (++seen > kFilesMax) throw Error(ExitCode::usage, "too many migrations");
+    if (++seen > kMigrationFilesMax) throw Error(ExitCode::usage, "too many migrations");
     if (at->path().extension() != ".sql") continue;
     const auto name = at->path().filename().string();
     const auto digits = std::min(name.find_first_not_of("0123456789"), name.size());

@@ -7,6 +7,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "migrate/run/limits.h"
 #include "migrate/run/session_lock.h"
 #include "migrate/sql/text.h"
 #include "pg/sqlstate.h"
@@ -16,12 +17,11 @@ namespace {
 
 using std::chrono::seconds;
 
-constexpr auto kConnectLimit = seconds(10);
-constexpr auto kLimit = seconds(15);
-constexpr Oid kFirstOwnOid = 16'384;  ///< FirstNormalObjectId
+constexpr auto kLookLimit = seconds(15);  ///< beyond the statement_timeout below
+constexpr Oid kFirstOwnOid = 16'384;      ///< FirstNormalObjectId
 
-Deadline soon() {
-  return Deadline::in(kLimit);
+Deadline for_look() {
+  return Deadline::in(kLookLimit);
 }
 
 template <typename Values>
@@ -81,10 +81,9 @@ std::string exact_bytes() {
       kByPages);
 }
 
+// {}: kBlockerColumns.
 constexpr const char* kHolders =
-    "SELECT coalesce(l.pid, 0), a.usename, a.application_name, a.state, left(a.query, 1000), "
-    "extract(epoch FROM clock_timestamp() - a.xact_start)::bigint, l.relation::bigint, l.mode, "
-    "n.nspname, c.relname "
+    "SELECT coalesce(l.pid, 0), {}, l.relation::bigint, l.mode, n.nspname, c.relname "
     "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
     "JOIN pg_catalog.pg_class c ON c.oid = l.relation "
     "JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
@@ -119,7 +118,7 @@ std::map<std::string, Relation> Look::resolve(const std::set<std::string>& names
       fmt::format("SELECT w.name, {} FROM jsonb_array_elements_text($1::jsonb) w(name) "
                   "JOIN pg_catalog.pg_class c ON c.oid = to_regclass(w.name) {}",
                   kRelation, kOfRelation),
-      pg::Params::of(json_list(names)), soon());
+      pg::Params::of(json_list(names)), for_look());
   for (int i = 0; i < rows.rows(); ++i) {
     out[std::string(rows.text(i, 0))] = read_relation(rows, i, 1);
   }
@@ -130,7 +129,7 @@ std::vector<HeldLock> Look::locks_of(int pid) {
   const auto rows = connection_.exec(
       "SELECT locktype, coalesce(database, 0)::bigint, coalesce(relation, 0)::bigint, mode FROM "
       "pg_catalog.pg_locks WHERE pid = $1::int AND granted",
-      pg::Params::of(pid), soon());
+      pg::Params::of(pid), for_look());
   std::vector<HeldLock> out;
   for (int i = 0; i < rows.rows(); ++i) {
     const auto type = rows.text(i, 0);
@@ -152,10 +151,10 @@ std::map<Oid, Weight> Look::weigh(const std::set<Oid>& oids) {
   const auto params = pg::Params::of(json_list(oids));
   pg::Result rows;
   try {
-    rows = connection_.exec(fmt::format(kWeigh, exact_bytes()), params, soon());
+    rows = connection_.exec(fmt::format(kWeigh, exact_bytes()), params, for_look());
   } catch (const pg::PgError& error) {
     if (error.failure() != pg::Failure::statement) throw;
-    rows = connection_.exec(fmt::format(kWeigh, kByPages), params, soon());
+    rows = connection_.exec(fmt::format(kWeigh, kByPages), params, for_look());
   }
   for (int i = 0; i < rows.rows(); ++i) {
     out[rows.i64(i, 0)] = {rows.maybe_i64(i, 1), rows.maybe_i64(i, 2)};
@@ -168,7 +167,8 @@ std::vector<PlanBlocker> Look::holders(const std::map<Oid, LockMode>& wanted, in
   std::set<Oid> oids;
   for (const auto& [oid, mode] : wanted) oids.insert(oid);
   if (oids.empty()) return out;
-  const auto rows = connection_.exec(kHolders, pg::Params::of(json_list(oids), own_pid), soon());
+  const auto rows = connection_.exec(fmt::format(kHolders, kBlockerColumns),
+                                     pg::Params::of(json_list(oids), own_pid), for_look());
   for (int i = 0; i < rows.rows(); ++i) {
     const auto mode = lock_mode_of(rows.text(i, 7));
     if (!mode || !conflict(*mode, wanted.at(rows.i64(i, 6)))) continue;
@@ -183,14 +183,10 @@ std::vector<PlanBlocker> Look::holders(const std::map<Oid, LockMode>& wanted, in
 
 std::optional<PlanBlocker> Look::other_runner() {
   const auto rows = connection_.exec(
-      "SELECT l.pid, a.usename, a.application_name, a.state, left(a.query, 1000), "
-      "extract(epoch FROM clock_timestamp() - a.xact_start)::bigint "
-      "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-      "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.database = "
-      "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) "
-      "AND l.classid::bigint = ($1::bigint >> 32) "
-      "AND l.objid::bigint = ($1::bigint & 4294967295) LIMIT 1",
-      pg::Params::of(kLockKey), soon());
+      fmt::format("SELECT l.pid, {} FROM pg_catalog.pg_locks l "
+                  "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid WHERE {} LIMIT 1",
+                  kBlockerColumns, kHasLock),
+      pg::Params::of(kLockKey), for_look());
   if (rows.empty()) return std::nullopt;
   return PlanBlocker{read_blocker(rows, 0), "the lock of migrations"};
 }
@@ -200,7 +196,7 @@ std::vector<std::string> Look::event_triggers() {
   const auto rows = connection_.exec(
       "SELECT evtname FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D' "
       "AND evtevent <> 'login' ORDER BY evtname LIMIT 100",
-      soon());
+      for_look());
   for (int i = 0; i < rows.rows(); ++i) out.emplace_back(rows.text(i, 0));
   return out;
 }
@@ -212,7 +208,7 @@ std::map<Oid, Relation> describe_relations(pg::Connection& connection, const std
       fmt::format("SELECT {} FROM pg_catalog.pg_class c {} WHERE c.oid IN (SELECT "
                   "value::bigint::oid FROM pg_catalog.jsonb_array_elements_text($1::jsonb))",
                   kRelation, kOfRelation),
-      pg::Params::of(json_list(oids)), soon());
+      pg::Params::of(json_list(oids)), for_look());
   for (int i = 0; i < rows.rows(); ++i) {
     const auto each = read_relation(rows, i, 0);
     out[each.oid] = each;

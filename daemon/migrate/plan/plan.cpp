@@ -12,13 +12,13 @@
 #include "migrate/adopt/knex.h"
 #include "migrate/plan/draft.h"
 #include "migrate/plan/trial.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/pending.h"
 #include "migrate/run/session_lock.h"
 
 namespace pantryd::migrate {
 namespace {
 
-constexpr auto kStatusLimit = std::chrono::seconds(30);
 constexpr const char* kMayDepend = "it may depend on";
 constexpr std::size_t kBlockersMax = 100;
 
@@ -199,8 +199,8 @@ void weigh_rest(Draft& draft) {
 void tell_blockers(Draft& draft, int own_pid) {
   auto& out = draft.plan.blockers;
   for (auto& each : draft.look.holders(draft.wanted, own_pid)) out.push_back(std::move(each));
-  for (auto& each : old_transactions(draft.look.connection(), draft.options.old_transaction,
-                                     Deadline::in(kStatusLimit))) {
+  for (auto& each :
+       old_transactions(draft.look.connection(), draft.options.old_transaction, soon())) {
     if (each.pid == own_pid) continue;
     out.push_back({std::move(each), "an old transaction: concurrent builds wait for it"});
   }
@@ -266,8 +266,8 @@ Plan make_plan(const pg::Conninfo& where, const std::vector<Migration>& files,
   Plan plan;
   Look look(where, options.stop);
   if (options.to) require_version(files, *options.to);
-  require_adopted(look.connection(), Deadline::in(kStatusLimit));
-  const auto rows = status(look.connection(), files, Deadline::in(kStatusLimit));
+  require_adopted(look.connection(), soon());
+  const auto rows = status(look.connection(), files, soon());
   require_no_drift(rows);
   Draft draft{options, plan, look, {}, {}, {}, {}, {}, {}, {}, {}};
   draft_statements(draft, pending_up(rows, as_runner(options), look.connection().server_version()));

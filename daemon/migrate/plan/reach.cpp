@@ -7,6 +7,8 @@
 #include <set>
 #include <string_view>
 
+#include "pg/identifier.h"
+
 namespace pantryd::migrate {
 namespace {
 
@@ -291,12 +293,8 @@ std::string_view to_string(Work work) {
 }
 
 std::string NamedLock::sql() const {
-  const auto quoted = [](const std::string& text) {
-    std::string out = "\"";
-    for (const char c : text) out.append(c == '"' ? 2 : 1, c);
-    return out + "\"";
-  };
-  return schema.empty() ? quoted(name) : quoted(schema) + "." + quoted(name);
+  const auto quoted = pg::quote_identifier(name);
+  return schema.empty() ? quoted : pg::quote_identifier(schema) + "." + quoted;
 }
 
 void Reach::lock(const std::vector<std::string>& names, LockMode mode,

@@ -12,6 +12,8 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "migrate/run/limits.h"
+#include "migrate/run/retry.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
@@ -20,13 +22,10 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr auto kConnectLimit = seconds(10);
 constexpr auto kShort = seconds(5);
 constexpr auto kWhole = seconds(60);           ///< an open transaction holds back vacuum
 constexpr auto kLeftLeast = milliseconds(20);  ///< with less than this no statement is begun
 constexpr std::size_t kLocksMax = 2'000;       ///< the server's table of locks is shared by all
-constexpr std::string_view kActiveTransaction = "25001";
-constexpr std::string_view kInvalidTermination = "2D000";
 
 /// Functions of the server whose effect a rollback leaves.
 constexpr std::array<std::string_view, 16> kLasting{"nextval",
@@ -204,7 +203,7 @@ Attempt Trial::failed(const pg::PgError& error, milliseconds limit) {
   } else if (error.sqlstate() == pg::sqlstate::kQueryCanceled ||
              error.failure() == pg::Failure::timeout) {
     out.reason = fmt::format("stopped after {}", format_duration(limit));
-  } else if (error.sqlstate() == kActiveTransaction || error.sqlstate() == kInvalidTermination) {
+  } else if (refuses_transaction(error)) {
     out.reason = "it cannot run in a transaction";
   } else {
     out.outcome = Outcome::fails;

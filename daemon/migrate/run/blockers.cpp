@@ -22,26 +22,18 @@ constexpr auto kLookLimit = seconds(5);
 constexpr auto kIdleCheck = seconds(1);
 constexpr std::size_t kQueryCharsMax = 120;
 
-std::vector<Blocker> read_blockers(const pg::Result& rows) {
-  std::vector<Blocker> out;
-  for (int i = 0; i < rows.rows(); ++i) out.push_back(read_blocker(rows, i));
-  return out;
-}
-
+// {}: kBlockerColumns.
 constexpr const char* kBlocking =
-    "SELECT b.pid, a.usename, a.application_name, a.state, left(a.query, 1000), "
-    "extract(epoch FROM clock_timestamp() - a.xact_start)::bigint "
-    "FROM (SELECT DISTINCT unnest(pg_catalog.pg_blocking_pids($1)) AS pid) b "
+    "SELECT b.pid, {} FROM (SELECT DISTINCT unnest(pg_catalog.pg_blocking_pids($1)) AS pid) b "
     "LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = b.pid ORDER BY a.xact_start LIMIT 10";
 
 // Sessions of other databases hold back nothing but shared catalogues.
 constexpr const char* kOld =
-    "SELECT pid, usename, application_name, state, left(query, 1000), "
-    "extract(epoch FROM clock_timestamp() - xact_start)::bigint FROM pg_catalog.pg_stat_activity "
-    "WHERE datname = current_database() AND pid <> pg_backend_pid() "
-    "AND backend_type = 'client backend' AND xact_start IS NOT NULL "
-    "AND xact_start < clock_timestamp() - make_interval(secs => $1::bigint / 1000.0) "
-    "AND (backend_xid IS NOT NULL OR backend_xmin IS NOT NULL) ORDER BY xact_start LIMIT 10";
+    "SELECT a.pid, {} FROM pg_catalog.pg_stat_activity a "
+    "WHERE a.datname = current_database() AND a.pid <> pg_backend_pid() "
+    "AND a.backend_type = 'client backend' AND a.xact_start IS NOT NULL "
+    "AND a.xact_start < clock_timestamp() - make_interval(secs => $1::bigint / 1000.0) "
+    "AND (a.backend_xid IS NOT NULL OR a.backend_xmin IS NOT NULL) ORDER BY a.xact_start LIMIT 10";
 
 }  // namespace
 
@@ -53,6 +45,12 @@ Blocker read_blocker(const pg::Result& rows, int row) {
   out.state = rows.text(row, 3);
   out.query = shorten_query(std::string(rows.text(row, 4)));
   if (const auto age = rows.maybe_i64(row, 5)) out.age = seconds(*age);
+  return out;
+}
+
+std::vector<Blocker> read_blockers(const pg::Result& rows) {
+  std::vector<Blocker> out;
+  for (int i = 0; i < rows.rows(); ++i) out.push_back(read_blocker(rows, i));
   return out;
 }
 
@@ -88,7 +86,8 @@ std::string describe(const std::vector<Blocker>& blockers) {
 
 std::vector<Blocker> old_transactions(pg::Connection& connection, milliseconds age,
                                       Deadline deadline) {
-  return read_blockers(connection.exec(kOld, pg::Params::of(age.count()), deadline));
+  return read_blockers(
+      connection.exec(fmt::format(kOld, kBlockerColumns), pg::Params::of(age.count()), deadline));
 }
 
 BlockerWatch::BlockerWatch(pg::Conninfo where, int watched_pid)
@@ -155,7 +154,8 @@ std::vector<Blocker> BlockerWatch::look() {
           where_, deadline,
           {.application_name = "pantryd migrate watch", .settings = {}, .stop = &quit_}));
     }
-    return read_blockers(connection_->exec(kBlocking, pg::Params::of(watched_pid_), deadline));
+    return read_blockers(connection_->exec(fmt::format(kBlocking, kBlockerColumns),
+                                           pg::Params::of(watched_pid_), deadline));
   } catch (const std::exception& error) {
     log::debug("who blocks the migration is unknown: {}", error.what());
     return {};

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -24,9 +25,15 @@ struct Blocker {
   std::optional<std::chrono::seconds> age;  ///< of its transaction
 };
 
+/// Of a row `a` of pg_stat_activity, behind the pid: what read_blocker() reads.
+inline constexpr std::string_view kBlockerColumns =
+    "a.usename, a.application_name, a.state, left(a.query, 1000), "
+    "extract(epoch FROM clock_timestamp() - a.xact_start)::bigint";
+
 /// From a row whose first columns are pid, usename, application_name, state, query and the age of
 /// the transaction in seconds.
 [[nodiscard]] Blocker read_blocker(const pg::Result& rows, int row);
+[[nodiscard]] std::vector<Blocker> read_blockers(const pg::Result& rows);
 
 /// "pid 71 (app, idle in transaction for 3m 2s): SELECT ...", one after the other.
 [[nodiscard]] std::string describe(const std::vector<Blocker>& blockers);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/sha256.h"
 #include "migrate/run/ladder.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/outside.h"
 #include "migrate/run/retry.h"
 #include "migrate/sql/parser.h"
@@ -22,14 +23,6 @@ namespace pantryd::migrate {
 namespace {
 
 using std::chrono::milliseconds;
-
-constexpr auto kShortStatement = std::chrono::seconds(30);
-constexpr std::string_view kActiveTransaction = "25001";
-constexpr std::string_view kInvalidTermination = "2D000";
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
 
 /// History is written as who we logged in, whatever role the migration took on.
 void as_ourselves(Session& session) {
@@ -121,7 +114,7 @@ bool try_in_transaction(Session& session, const Task& task, const SqlStatement& 
     session.connection.exec("COMMIT", Deadline::in(limit));
     return true;
   } catch (const pg::PgError& error) {
-    if (error.sqlstate() != kActiveTransaction && error.sqlstate() != kInvalidTermination) throw;
+    if (!refuses_transaction(error)) throw;
     if (!session.connection.make_idle(soon())) throw;
     return false;
   }

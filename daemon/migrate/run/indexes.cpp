@@ -2,6 +2,8 @@
 // itself writes, never by how an index of the database happens to be called.
 #include "migrate/run/indexes.h"
 
+#include <fmt/format.h>
+
 #include "pg/identifier.h"
 
 namespace pantryd::migrate {
@@ -60,11 +62,11 @@ WHERE NOT l.indisvalid AND c.relkind = 'i' AND c.relname <> base.text
               AND starts_with(b.relname, base.text)))
 ORDER BY 1 LIMIT 1000)";
 
-// Everybody may read pg_locks; of pg_stat_progress_create_index a role sees only its own sessions.
-// VACUUM and ANALYZE take the same lock as a build: those that do nothing else are left out.
+// {}: kBlockerColumns. Everybody may read pg_locks; of pg_stat_progress_create_index a role sees
+// only its own sessions. VACUUM and ANALYZE take the same lock as a build: those that do nothing
+// else are left out.
 constexpr const char* kBuilders = R"(
-SELECT l.pid, a.usename, a.application_name, a.state, left(a.query, 1000),
-  extract(epoch FROM clock_timestamp() - a.xact_start)::bigint
+SELECT l.pid, {}
 FROM (SELECT DISTINCT coalesce(k.pid, 0) AS pid FROM pg_catalog.pg_locks k
   WHERE k.locktype = 'relation' AND k.pid IS DISTINCT FROM pg_backend_pid()
     AND k.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database())
@@ -126,11 +128,8 @@ std::vector<std::string> reindex_leftovers(pg::Connection& connection,
 
 std::vector<Blocker> builders(pg::Connection& connection, const SqlStatement& statement,
                               Deadline deadline) {
-  static const std::string query = std::string(kScope) + kBuilders;
-  const auto rows = connection.exec(query, scope_of(statement), deadline);
-  std::vector<Blocker> out;
-  for (int i = 0; i < rows.rows(); ++i) out.push_back(read_blocker(rows, i));
-  return out;
+  static const std::string query = kScope + fmt::format(kBuilders, kBlockerColumns);
+  return read_blockers(connection.exec(query, scope_of(statement), deadline));
 }
 
 }  // namespace pantryd::migrate

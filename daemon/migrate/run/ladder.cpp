@@ -33,6 +33,10 @@ milliseconds Ladder::lock_timeout() const {
   return std::min(rung(attempt_), lock_timeout_max_);
 }
 
+milliseconds Ladder::spent() const {
+  return std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began_);
+}
+
 std::optional<milliseconds> Ladder::climb() {
   if (budget_.expired()) return std::nullopt;
   const auto pause = std::min(jittered(lock_timeout() * kPauseFactor), budget_.remaining());

@@ -20,11 +20,13 @@ class Ladder {
   /// For the attempt at hand: 100 ms, 200 ms, 500 ms, 1 s, 2 s, 5 s, at most the highest one.
   [[nodiscard]] std::chrono::milliseconds lock_timeout() const;
   [[nodiscard]] int attempt() const { return attempt_; }  ///< from 1
+  [[nodiscard]] std::chrono::milliseconds spent() const;  ///< since it was made
   /// The pause before the next attempt; nullopt when the budget is spent.
   [[nodiscard]] std::optional<std::chrono::milliseconds> climb();
 
  private:
   std::chrono::milliseconds lock_timeout_max_;
+  SteadyClock::time_point began_ = SteadyClock::now();
   Deadline budget_;
   int attempt_ = 1;
 };

@@ -25,6 +25,12 @@ struct RunnerOptions {
   const StopFlag* stop = nullptr;
   /// Told of every statement and every write of history, right before it. Tests stop a run here.
   std::function<void(std::string_view what)> before_step;
+
+  /// `stop`, or one that is never requested.
+  [[nodiscard]] const StopFlag& stop_flag() const {
+    static const StopFlag never;
+    return stop != nullptr ? *stop : never;
+  }
 };
 
 }  // namespace pantryd::migrate

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "migrate/run/indexes.h"
 #include "migrate/run/ladder.h"
+#include "migrate/run/limits.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
@@ -20,12 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
 constexpr auto kPollInterval = milliseconds(500);
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
 
 void set_limits(Session& session, milliseconds lock_timeout, milliseconds limit) {
   session.connection.exec(
@@ -37,8 +33,6 @@ void set_limits(Session& session, milliseconds lock_timeout, milliseconds limit)
 /// leave an invalid index if it had to be given up.
 template <typename Look>
 void wait_until_clear(Session& session, const Place& place, Look look) {
-  static const StopFlag never;
-  const auto& stop = session.options.stop != nullptr ? *session.options.stop : never;
   const auto deadline = Deadline::in(session.options.lock_budget);
   std::string told;
   for (;;) {
@@ -50,7 +44,7 @@ void wait_until_clear(Session& session, const Place& place, Look look) {
     }
     if (told.empty()) log::warn("{}: not begun behind {}", place.text(), in_the_way);
     told = in_the_way;
-    if (stop.wait(deadline.within(jittered(kPollInterval)))) {
+    if (session.options.stop_flag().wait(deadline.within(jittered(kPollInterval)))) {
       throw Error(ExitCode::failed, fmt::format("{}: interrupted", place.text()));
     }
   }

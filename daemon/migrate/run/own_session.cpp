@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "base/error.h"
+#include "migrate/run/limits.h"
 
 namespace pantryd::migrate {
 namespace {
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
 /// A pool without a free session makes us wait, and no longer than this.
 constexpr auto kBorrowLimit = std::chrono::seconds(5);
 /// Sessions that others left behind are lent first; this many of them we are willing to see.
@@ -36,7 +36,7 @@ constexpr const char* kLook =
 
 void prove_own(pg::Connection& connection, std::int64_t pid) {
   const auto query = fmt::format("SELECT clock_timestamp()::text AS of_pantryd_{}", pid);
-  auto since = std::string(connection.exec(query, Deadline::in(kShortStatement)).text(0, 0));
+  auto since = std::string(connection.exec(query, soon()).text(0, 0));
   std::vector<pg::Connection> borrowed;
   for (int proofs = 0, i = 0; i < kBorrowedMax; ++i) {
     const auto deadline = Deadline::in(kBorrowLimit);
@@ -61,8 +61,7 @@ void prove_own(pg::Connection& connection, std::int64_t pid) {
 }  // namespace
 
 int require_own_session(pg::Connection& connection) {
-  const auto pid =
-      connection.exec("SELECT pg_backend_pid()", Deadline::in(kShortStatement)).i64(0, 0);
+  const auto pid = connection.exec("SELECT pg_backend_pid()", soon()).i64(0, 0);
   if (pid == connection.backend_pid()) return static_cast<int>(pid);
   try {
     prove_own(connection, pid);

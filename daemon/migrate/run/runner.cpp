@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "migrate/catalogue/drift.h"
 #include "migrate/run/execute.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/pending.h"
 #include "migrate/run/session_lock.h"
 #include "pg/sqlstate.h"
@@ -16,18 +17,9 @@
 namespace pantryd::migrate {
 namespace {
 
-constexpr auto kShortStatement = std::chrono::seconds(30);
-constexpr auto kCatalogueLimit = std::chrono::seconds(120);
 constexpr std::size_t kDriftLinesToldMax = 5;
 
 using OnStart = std::function<void(const Migration&)>;
-
-Deadline soon() {
-  return Deadline::in(kShortStatement);
-}
-Deadline for_catalogue() {
-  return Deadline::in(kCatalogueLimit);
-}
 
 Task plan_undo(const StatusRow& row, int server_version) {
   const bool half = row.state == MigrationState::half_done;
@@ -116,10 +108,9 @@ using Plan = std::vector<Task> (*)(const std::vector<StatusRow>&, const RunnerOp
 std::vector<Applied> run(pg::Connection& connection, const std::vector<Migration>& files,
                          const RunnerOptions& options, const OnStart& on_start, Plan plan,
                          const Precondition& precondition) {
-  static const StopFlag never;
   require_writable(connection);
   if (options.to) require_version(files, *options.to);
-  SessionLock lock(connection, options.lock_wait, options.stop != nullptr ? *options.stop : never);
+  SessionLock lock(connection, options.lock_wait, options.stop_flag());
   BlockerWatch watch(connection.conninfo(), lock.session_pid());
   Session session{connection, options, watch, "none"};
   reset_session(session);
@@ -151,10 +142,8 @@ std::vector<Applied> down(pg::Connection& connection, const std::vector<Migratio
 }
 
 void accept_drift(pg::Connection& connection, const RunnerOptions& options) {
-  static const StopFlag never;
   require_writable(connection);
-  const SessionLock lock(connection, options.lock_wait,
-                         options.stop != nullptr ? *options.stop : never);
+  const SessionLock lock(connection, options.lock_wait, options.stop_flag());
   create_history(connection, soon());
   for (const auto& row : read_history(connection, soon())) {
     if (row.state == "done") continue;

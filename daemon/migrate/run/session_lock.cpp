@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "migrate/run/ladder.h"
+#include "migrate/run/limits.h"
 #include "migrate/run/own_session.h"
 
 namespace pantryd::migrate {
@@ -13,22 +14,19 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr auto kPollInterval = milliseconds(100);
-constexpr auto kShortStatement = std::chrono::seconds(30);
-// The key's two halves, as pg_locks shows a bigint key.
+// {}: kHasLock.
 constexpr const char* kHolder =
     "SELECT l.pid, coalesce(a.application_name, '?'), coalesce(a.client_addr::text, 'this host'), "
     "coalesce(extract(epoch FROM clock_timestamp() - a.backend_start), 0)::bigint "
     "FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid = l.pid "
-    "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
-    "AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) "
-    "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295)";
+    "WHERE {}";
 
-Deadline soon() {
-  return Deadline::in(kShortStatement);
+pg::Result find_holder(pg::Connection& connection) {
+  return connection.exec(fmt::format(kHolder, kHasLock), pg::Params::of(kLockKey), soon());
 }
 
 std::string describe_holder(pg::Connection& connection) {
-  const auto rows = connection.exec(kHolder, pg::Params::of(kLockKey), soon());
+  const auto rows = find_holder(connection);
   if (rows.empty()) return "which has ended just now";
   return fmt::format("pid {} ({} from {}), connected for {}", rows.text(0, 0), rows.text(0, 1),
                      rows.text(0, 2), format_duration(std::chrono::seconds(rows.i64(0, 3))));
@@ -79,7 +77,7 @@ SessionLock::~SessionLock() {
 }
 
 void SessionLock::require_held() {
-  const auto rows = connection_.exec(kHolder, pg::Params::of(kLockKey), soon());
+  const auto rows = find_holder(connection_);
   if (!rows.empty() && rows.i64(0, 0) == session_pid_) return;
   throw Error(ExitCode::failed, "a migration let go of the runner's own advisory lock",
               "Take DISCARD ALL and pg_advisory_unlock_all() out of the migrations.");

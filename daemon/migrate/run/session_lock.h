@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string_view>
 
 #include "pg/connection.h"
 
@@ -11,6 +12,13 @@ namespace pantryd::migrate {
 
 /// "pantryd" in ASCII: the key of the session advisory lock, one a database.
 inline constexpr std::int64_t kLockKey = 0x70616e74727964;
+
+/// Of a row `l` of pg_locks, with $1 = kLockKey: true for the session that has the lock. pg_locks
+/// shows a bigint key as its two halves.
+inline constexpr std::string_view kHasLock =
+    "l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 AND l.database = "
+    "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) "
+    "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295)";
 
 /// Throws Error(failed) on a standby, and where sessions are read-only.
 void require_writable(pg::Connection& connection);
