@@ -8,7 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "loadgen/capacity/null_server.h"
+#include "loadgen/null/null_server.h"
 #include "pg/connection.h"
 #include "pg/sqlstate.h"
 

@@ -13,9 +13,9 @@
 
 #include "base/assert.h"
 #include "loadgen/dataset/ledger.h"
-#include "loadgen/drive/verdict.h"
 #include "loadgen/evidence/sampler.h"
-#include "loadgen/report/window_file.h"
+#include "loadgen/judge/verdict.h"
+#include "loadgen/result/window_file.h"
 #include "pool/pool.h"
 
 namespace pantryd::loadgen {

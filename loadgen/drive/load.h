@@ -11,11 +11,11 @@
 #include "base/verdict.h"
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/drive/reactor.h"
-#include "loadgen/drive/self_check.h"
-#include "loadgen/drive/totals.h"
-#include "loadgen/drive/windows.h"
-#include "loadgen/evidence/bottleneck.h"
 #include "loadgen/evidence/series.h"
+#include "loadgen/judge/bottleneck.h"
+#include "loadgen/judge/self_check.h"
+#include "loadgen/result/totals.h"
+#include "loadgen/result/windows.h"
 #include "loadgen/workload/plan.h"
 #include "pg/conninfo.h"
 #include "pool/pool.h"
@@ -39,7 +39,7 @@ struct LoadOptions {
   /// How the rate moves in the measured part. When it is not empty, run_load() sets the duration to
   /// its length and the rate to its mean, and warms up at its first rate.
   RatePlan plan;
-  std::string windows_file;  ///< JSON lines of the seconds (loadgen/report/window_file.h); or empty
+  std::string windows_file;  ///< JSON lines of the seconds (loadgen/result/window_file.h); or empty
   /// Times of the pool; its sizes are `connections`, and nothing ages while a run lasts.
   std::optional<PoolSettings> pool;
   std::chrono::milliseconds duration{30'000};

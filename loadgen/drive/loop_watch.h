@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "loadgen/drive/arrival_gaps.h"
-#include "loadgen/drive/histogram.h"
+#include "loadgen/result/arrival_gaps.h"
+#include "loadgen/result/histogram.h"
 
 namespace pantryd::loadgen {
 

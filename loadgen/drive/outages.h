@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/totals.h"
+#include "loadgen/result/totals.h"
 
 namespace pantryd::loadgen {
 

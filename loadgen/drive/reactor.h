@@ -13,10 +13,10 @@
 #include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/outages.h"
 #include "loadgen/drive/schedule.h"
-#include "loadgen/drive/totals.h"
 #include "loadgen/drive/users.h"
 #include "loadgen/drive/window_clock.h"
-#include "loadgen/drive/windows.h"
+#include "loadgen/result/totals.h"
+#include "loadgen/result/windows.h"
 #include "loadgen/workload/values.h"
 
 struct epoll_event;

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "loadgen/drive/totals.h"
+#include "loadgen/result/totals.h"
 
 namespace pantryd::loadgen {
 

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "loadgen/evidence/environment.h"
-#include "loadgen/report/maybe_json.h"
+#include "loadgen/evidence/maybe_json.h"
 
 namespace pantryd::loadgen {
 namespace {

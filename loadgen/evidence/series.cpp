@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "loadgen/report/maybe_json.h"
+#include "loadgen/evidence/maybe_json.h"
 
 namespace pantryd::loadgen {
 namespace {

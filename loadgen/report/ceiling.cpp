@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
-#include "loadgen/report/maybe_json.h"
+#include "loadgen/evidence/maybe_json.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -1,6 +1,6 @@
 // What it costs to record one response time. A line a figure: name value unit goal ok|short.
 #include "base/random.h"
-#include "loadgen/drive/histogram.h"
+#include "loadgen/result/histogram.h"
 #include "tests/bench/figures.h"
 
 using namespace pantryd;

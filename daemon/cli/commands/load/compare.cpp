@@ -6,8 +6,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "cli/subcommands.h"
-#include "loadgen/capacity/compare_live.h"
-#include "loadgen/report/compare.h"
+#include "loadgen/compare/compare.h"
+#include "loadgen/compare/compare_live.h"
 
 namespace pantryd::cli {
 namespace {

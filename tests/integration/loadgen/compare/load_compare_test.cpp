@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "loadgen/capacity/compare_live.h"
+#include "loadgen/compare/compare_live.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 

@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <numeric>
 
-#include "loadgen/capacity/null_server.h"
 #include "loadgen/drive/load.h"
+#include "loadgen/null/null_server.h"
 #include "tests/support/queueing.h"
 
 namespace pantryd::loadgen {

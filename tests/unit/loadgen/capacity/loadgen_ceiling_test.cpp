@@ -5,7 +5,7 @@
 
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
-#include "loadgen/capacity/null_server.h"
+#include "loadgen/null/null_server.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "loadgen/capacity/find_max.h"
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/verdict.h"
 #include "tests/support/queueing.h"
 
 namespace pantryd::loadgen {

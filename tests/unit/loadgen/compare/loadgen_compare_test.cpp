@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "loadgen/report/compare.h"
+#include "loadgen/compare/compare.h"
 
 namespace pantryd::loadgen {
 namespace {

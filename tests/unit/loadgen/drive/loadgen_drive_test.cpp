@@ -3,11 +3,11 @@
 
 #include <cmath>
 
-#include "loadgen/drive/histogram.h"
 #include "loadgen/drive/outages.h"
 #include "loadgen/drive/schedule.h"
-#include "loadgen/drive/totals.h"
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/verdict.h"
+#include "loadgen/result/histogram.h"
+#include "loadgen/result/totals.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -4,8 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "loadgen/drive/load.h"
-#include "loadgen/evidence/bottleneck.h"
 #include "loadgen/evidence/series.h"
+#include "loadgen/judge/bottleneck.h"
 
 namespace pantryd::loadgen {
 namespace {

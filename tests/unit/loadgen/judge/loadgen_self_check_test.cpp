@@ -5,8 +5,8 @@
 
 #include "base/random.h"
 #include "loadgen/drive/schedule.h"
-#include "loadgen/drive/self_check.h"
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/self_check.h"
+#include "loadgen/judge/verdict.h"
 
 namespace pantryd::loadgen {
 namespace {

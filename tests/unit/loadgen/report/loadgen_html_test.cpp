@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "html/chart.h"
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/verdict.h"
 #include "loadgen/report/html.h"
 
 namespace pantryd::loadgen {

@@ -8,8 +8,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "loadgen/drive/load.h"
-#include "loadgen/drive/windows.h"
-#include "loadgen/report/window_file.h"
+#include "loadgen/result/window_file.h"
+#include "loadgen/result/windows.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -1,5 +1,5 @@
 // No state.
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/verdict.h"
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
 // Invariants, under mutex_ and between two rounds of the thread: every part is in exactly one place
 // (full_, free_, seconds_, or with its reactor), and made_ counts them. There are kPartsPerReactor
 // for each reactor, and one more at the end of a phase, so memory does not grow with the run.
-#include "loadgen/drive/windows.h"
+#include "loadgen/result/windows.h"
 
 #include <algorithm>
 

@@ -18,7 +18,7 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/windows.h"
+#include "loadgen/result/windows.h"
 
 namespace pantryd::loadgen {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/histogram.h"
 #include "loadgen/drive/loop_watch.h"
+#include "loadgen/result/histogram.h"
 
 namespace pantryd::loadgen {
 

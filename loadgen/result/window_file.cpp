@@ -1,5 +1,5 @@
 // Invariant: after an error nothing more is written, so the end is missing too.
-#include "loadgen/report/window_file.h"
+#include "loadgen/result/window_file.h"
 
 #include <fmt/format.h>
 

@@ -6,8 +6,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "loadgen/compare/compare.h"
 #include "loadgen/evidence/environment.h"
-#include "loadgen/report/compare.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -1,5 +1,5 @@
 // No state. All arithmetic is on logarithms: a ratio and its inverse are then equally far from 1.
-#include "loadgen/report/compare.h"
+#include "loadgen/compare/compare.h"
 
 #include <fmt/format.h>
 

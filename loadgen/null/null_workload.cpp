@@ -1,5 +1,5 @@
 // No state.
-#include "loadgen/capacity/null_server.h"
+#include "loadgen/null/null_server.h"
 
 namespace pantryd::loadgen {
 

@@ -1,5 +1,5 @@
 // No state.
-#include "loadgen/evidence/bottleneck.h"
+#include "loadgen/judge/bottleneck.h"
 
 #include <fmt/format.h>
 

@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "loadgen/drive/histogram.h"
-#include "loadgen/drive/totals.h"
+#include "loadgen/result/histogram.h"
+#include "loadgen/result/totals.h"
 
 namespace pantryd::loadgen {
 

@@ -1,5 +1,5 @@
 // Invariant: only whole pairs are compared.
-#include "loadgen/capacity/compare_live.h"
+#include "loadgen/compare/compare_live.h"
 
 #include <fmt/format.h>
 

@@ -5,7 +5,7 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "loadgen/report/compare.h"
+#include "loadgen/compare/compare.h"
 
 namespace pantryd::loadgen {
 namespace {

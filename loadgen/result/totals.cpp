@@ -1,5 +1,5 @@
 // Invariant: errors has at most kCodesMax entries; what comes beyond them is counted as "other".
-#include "loadgen/drive/totals.h"
+#include "loadgen/result/totals.h"
 
 #include <algorithm>
 #include <optional>

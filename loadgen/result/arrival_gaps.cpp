@@ -1,5 +1,5 @@
 // Invariant: the sum of bins_ is blocks_.
-#include "loadgen/drive/arrival_gaps.h"
+#include "loadgen/result/arrival_gaps.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/compare/compare.h"
 #include "loadgen/drive/load.h"
-#include "loadgen/report/compare.h"
 
 namespace pantryd::loadgen {
 

@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "loadgen/report/compare.h"
+#include "loadgen/compare/compare.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -10,7 +10,7 @@
 #include <cstdint>
 #include <memory>
 
-#include "loadgen/drive/histogram.h"
+#include "loadgen/result/histogram.h"
 #include "loadgen/workload/plan.h"
 #include "pg/conninfo.h"
 

@@ -2,7 +2,7 @@
 // round trip is in waiting_ or in busy_ at most once, since nobody sends the next one before the
 // answer; busy_ holds at most service_.servers entries. All of it belongs to the loop's thread but
 // for the counters under mutex_.
-#include "loadgen/capacity/null_server.h"
+#include "loadgen/null/null_server.h"
 
 #include <arpa/inet.h>
 #include <fmt/format.h>
@@ -28,7 +28,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/stop.h"
-#include "loadgen/capacity/null_protocol.h"
+#include "loadgen/null/null_protocol.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -1,7 +1,7 @@
 // Layout: values below 2048 have a bucket each; every further power of two has 1024 buckets, so a
 // bucket is at most 1/1024 of its value wide, and its middle is within 0.05 % of every value in it.
 // Invariants: count_ = sum of counts_ + overflow_; every bucket outside [lowest_, end_) is 0.
-#include "loadgen/drive/histogram.h"
+#include "loadgen/result/histogram.h"
 
 #include <algorithm>
 #include <bit>

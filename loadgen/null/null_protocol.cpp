@@ -1,5 +1,5 @@
 // No state.
-#include "loadgen/capacity/null_protocol.h"
+#include "loadgen/null/null_protocol.h"
 
 #include <arpa/inet.h>
 

@@ -1,5 +1,5 @@
 // No state. Each look_at_* judges facts of one kind and knows nothing of the others.
-#include "loadgen/drive/self_check.h"
+#include "loadgen/judge/self_check.h"
 
 #include <fmt/format.h>
 
@@ -8,7 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "loadgen/drive/load.h"
-#include "loadgen/drive/verdict.h"
+#include "loadgen/judge/verdict.h"
 
 namespace pantryd::loadgen {
 namespace {
