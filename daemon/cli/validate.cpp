@@ -10,6 +10,8 @@
 #include "base/verdict.h"
 #include "cli/look.h"
 #include "cli/subcommands.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "validate/report.h"
 #include "validate/server.h"
 #include "validate/sheet.h"
@@ -48,7 +50,7 @@ validate::Hands real_hands(const Context& context, const Settings& settings,
                            const pg::Conninfo& where) {
   validate::Hands out;
   out.drive = [&context, where](const auto& options) {
-    return loadgen::run_load(where, options, {}, context.stop);
+    return loadgen::run_and_judge(where, options, {}, context.stop);
   };
   out.look = [&settings] {
     std::vector<validate::ServerEvidence> servers;
@@ -74,7 +76,7 @@ void write_report(const std::filesystem::path& folder, const validate::Report& r
   std::filesystem::create_directories(folder, error);
   write_file_atomically(folder / "claims.json", report.to_json());
   for (const auto& run : evidence.loads) {
-    if (run.result) write_file_atomically(folder / run.file, run.result->to_json());
+    if (run.result) write_file_atomically(folder / run.file, to_json(*run.result));
   }
   write_file_atomically(folder / "report.html", report.to_html());
 }

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::validate {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/verdict.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 #include "validate/claim.h"
 
 namespace pantryd::validate {

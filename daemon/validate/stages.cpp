@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/units.h"
+#include "loadgen/drive/load.h"
 #include "pg/error.h"
 #include "validate/check.h"
 #include "validate/sheet.h"

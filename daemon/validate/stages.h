@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/stop.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 #include "validate/claim.h"
 #include "validate/evidence.h"
 

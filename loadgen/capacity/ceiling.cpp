@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "loadgen/judge/judged_run.h"
 #include "loadgen/null/null_server.h"
 #include "pg/connection.h"
 #include "pg/sqlstate.h"
@@ -259,7 +260,7 @@ namespace {
 std::optional<LoadResult> run_trial(const pg::Conninfo& where, const LoadOptions& load,
                                     const StopFlag* stop) {
   try {
-    return run_load(where, load, {}, stop);
+    return run_and_judge(where, load, {}, stop);
   } catch (const Error&) {
     if (stop != nullptr && stop->requested()) return std::nullopt;
     throw;

@@ -7,7 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.h"
 #include "loadgen/capacity/find_max.h"
+#include "pg/conninfo.h"
 
 namespace pantryd::loadgen {
 
@@ -50,9 +52,6 @@ struct Ceiling {
   std::optional<double> transactions_per_operation;
   std::int64_t checkpoints_seen = 0;  ///< completed from the first confirmation to the end
   std::vector<std::string> notes;     ///< what could not be done, each a sentence
-
-  [[nodiscard]] std::string to_json() const;  ///< {"format":"pantryd.find_max","version":2,...}
-  [[nodiscard]] std::string to_text() const;
 };
 
 struct CeilingProgress {

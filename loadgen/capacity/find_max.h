@@ -21,7 +21,7 @@
 #include <string_view>
 #include <vector>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 

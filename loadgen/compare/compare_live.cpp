@@ -10,6 +10,8 @@
 #include <optional>
 
 #include "base/error.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -34,7 +36,7 @@ std::optional<LoadResult> run_side(const LiveSide& side, std::uint64_t seed, int
   for (;;) {
     LoadResult result;
     try {
-      result = run_load(side.where, load, {}, stop);
+      result = run_and_judge(side.where, load, {}, stop);
     } catch (const Error&) {
       // Whoever ends it while it connects ends it as well.
       if (stop != nullptr && stop->requested()) return std::nullopt;
@@ -74,10 +76,10 @@ Comparison compare_live(const LiveSide& a, const LiveSide& b, const LiveOptions&
     if (!results[0] || !results[1]) break;
     for (const std::size_t which : {0U, 1U}) {
       const auto name = fmt::format("{} {}", which == 0 ? "A" : "B", pair);
-      runs[which].push_back(read_run(name, results[which]->to_json()));
+      runs[which].push_back(read_run(name, to_json(*results[which])));
     }
     if (differences.empty()) {
-      differences = run_differences(results[0]->to_json(), results[1]->to_json());
+      differences = run_differences(to_json(*results[0]), to_json(*results[1]));
     }
   }
   if (runs[0].size() < 2) {

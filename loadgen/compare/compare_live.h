@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "loadgen/compare/compare.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/result/options.h"
 
 namespace pantryd::loadgen {
 

@@ -13,8 +13,8 @@
 
 #include "base/assert.h"
 #include "loadgen/dataset/ledger.h"
+#include "loadgen/drive/reactor.h"
 #include "loadgen/evidence/sampler.h"
-#include "loadgen/judge/verdict.h"
 #include "loadgen/result/window_file.h"
 #include "pool/pool.h"
 
@@ -258,28 +258,6 @@ LoadOptions completed(LoadOptions options) {
 
 }  // namespace
 
-std::string_view to_string(Mode mode) {
-  return mode == Mode::faithful ? "faithful" : "pipelined";
-}
-
-Mode parse_mode(const std::string& name, const std::string& text) {
-  for (const auto each : {Mode::faithful, Mode::pipelined}) {
-    if (text == to_string(each)) return each;
-  }
-  throw Error(ExitCode::usage, fmt::format("{} {} is unknown", name, text),
-              "It is faithful or pipelined.");
-}
-
-std::optional<double> parse_rate(const std::string& name, const std::string& text) {
-  if (text == "max") return std::nullopt;
-  char* end = nullptr;
-  const double rate = std::strtod(text.c_str(), &end);
-  if (text.empty() || *end != '\0') {
-    throw Error(ExitCode::usage, fmt::format("{} {} is neither a number nor max", name, text));
-  }
-  return rate;
-}
-
 LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
                     const ProgressFn& progress, const StopFlag* stop) {
   LoadResult result;
@@ -315,41 +293,7 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   collect(result, engines, windows);
   result.windows_error = file.close();
   if (sampler) result.evidence = sampler->finish(result.totals.client.measured_s);
-  judge(result);
   return result;
-}
-
-std::int64_t LoadResult::sum_of(std::int64_t OperationTotals::*count) const {
-  std::int64_t sum = 0;
-  for (const auto& each : operations) sum += each.totals.*count;
-  return sum;
-}
-std::int64_t LoadResult::offered() const {
-  return sum_of(&OperationTotals::offered);
-}
-std::int64_t LoadResult::completed() const {
-  return sum_of(&OperationTotals::completed);
-}
-std::int64_t LoadResult::refused() const {
-  return sum_of(&OperationTotals::refused);
-}
-std::int64_t LoadResult::empty() const {
-  return sum_of(&OperationTotals::empty);
-}
-std::int64_t LoadResult::errors() const {
-  return sum_of(&OperationTotals::errors);
-}
-std::int64_t LoadResult::not_started() const {
-  return sum_of(&OperationTotals::not_started);
-}
-std::int64_t LoadResult::done_in_window() const {
-  return sum_of(&OperationTotals::done_in_window);
-}
-double LoadResult::completed_per_s() const {
-  return throughput_per_s(done_in_window(), totals.client.measured_s);
-}
-double LoadResult::completed_per_s(const OperationResult& operation) const {
-  return throughput_per_s(operation.totals.done_in_window, totals.client.measured_s);
 }
 
 }  // namespace pantryd::loadgen

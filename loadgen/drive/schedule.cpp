@@ -20,10 +20,6 @@ std::uint32_t Mix::draw(Random& random) const {
   return static_cast<std::uint32_t>(at - cumulative_.begin());
 }
 
-std::string_view to_string(Arrivals arrivals) {
-  return arrivals == Arrivals::poisson ? "poisson" : "fixed";
-}
-
 Schedule::Schedule(RatePlan plan, Arrivals arrivals, std::uint64_t seed, Mix mix,
                    std::uint32_t part, std::uint32_t parts)
     : plan_(std::move(plan)),

@@ -4,10 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <string_view>
 #include <vector>
 
 #include "base/random.h"
+#include "loadgen/result/arrivals.h"
 #include "loadgen/workload/rate_plan.h"
 
 namespace pantryd::loadgen {
@@ -27,12 +27,6 @@ class Mix {
  private:
   std::vector<double> cumulative_;  ///< ends in 1
 };
-
-enum class Arrivals {
-  poisson,  ///< as many independent people arrive
-  fixed,    ///< a grid: less noise between two runs, but no bursts
-};
-[[nodiscard]] std::string_view to_string(Arrivals arrivals);
 
 /// The arrivals of a plan, by inversion of its expected number: exact for ramps as well, and the
 /// same however many reactors share them. Reactor `part` of `parts` takes those that are its own,

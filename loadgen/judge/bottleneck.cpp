@@ -1,13 +1,10 @@
-// No state.
+// Names the first limit, in the order of the header, that the facts of a run show.
 #include "loadgen/judge/bottleneck.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <functional>
-#include <nlohmann/json.hpp>
-
-#include "loadgen/drive/load.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -191,10 +188,6 @@ BottleneckFacts bottleneck_facts(const LoadResult& result) {
     out.server_disk_busy = mean(result, &EvidenceSecond::disk_busy);
   }
   return out;
-}
-
-nlohmann::ordered_json Bottleneck::to_json() const {
-  return {{"name", name}, {"text", text}};
 }
 
 }  // namespace pantryd::loadgen

@@ -16,9 +16,10 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 
@@ -34,15 +35,8 @@ struct BottleneckFacts {
   std::optional<double> server_disk_busy;
 };
 
-struct Bottleneck {
-  std::string name = "none";  ///< as above: stable
-  std::string text = "Nothing stands out.";
-  [[nodiscard]] nlohmann::ordered_json to_json() const;
-};
-
 [[nodiscard]] Bottleneck name_bottleneck(const BottleneckFacts& facts);
 
-struct LoadResult;
 /// Call it after the self-check.
 [[nodiscard]] BottleneckFacts bottleneck_facts(const LoadResult& result);
 

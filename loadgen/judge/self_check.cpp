@@ -1,13 +1,11 @@
-// No state. Each look_at_* judges facts of one kind and knows nothing of the others.
+// Each look_at_* judges facts of one kind and does not use the others.
 #include "loadgen/judge/self_check.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
-#include "loadgen/drive/load.h"
 #include "loadgen/judge/verdict.h"
 
 namespace pantryd::loadgen {
@@ -231,18 +229,6 @@ SelfCheckFacts self_check_facts(const LoadResult& result) {
   out.loop = client.loop;
   out.host = result.evidence.host;
   out.server = result.evidence.server;
-  return out;
-}
-
-nlohmann::ordered_json SelfCheck::to_json() const {
-  nlohmann::ordered_json out = {{"findings", nlohmann::ordered_json::array()},
-                                {"warnings", warnings}};
-  for (const auto& each : findings) {
-    out["findings"].push_back(
-        {{"code", each.code},
-         {"kind", each.kind == Finding::Kind::client ? "client" : "surroundings"},
-         {"text", each.text}});
-  }
   return out;
 }
 

@@ -19,13 +19,12 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/loop_watch.h"
 #include "loadgen/evidence/series.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 
@@ -46,24 +45,8 @@ struct SelfCheckFacts {
   ServerFacts server;
 };
 
-struct Finding {
-  /// A server that fails by far may still be a FAIL beside a client's finding, but not beside one
-  /// of the surroundings: then it is not the server that was to be tested.
-  enum class Kind { client, surroundings };
-  Kind kind = Kind::client;
-  std::string code;  ///< "start_lag", "stalls", ...: stable
-  std::string text;  ///< a sentence with its numbers
-};
-
-struct SelfCheck {
-  std::vector<Finding> findings;      ///< each alone makes the run INVALID
-  std::vector<std::string> warnings;  ///< sentences that a reader must know
-  [[nodiscard]] nlohmann::ordered_json to_json() const;
-};
-
 [[nodiscard]] SelfCheck check_self(const SelfCheckFacts& facts);
 
-struct LoadResult;
 [[nodiscard]] SelfCheckFacts self_check_facts(const LoadResult& result);
 
 }  // namespace pantryd::loadgen

@@ -1,4 +1,4 @@
-// No state.
+// The rules of the header, over what was counted; pure.
 #include "loadgen/judge/verdict.h"
 
 #include <fmt/format.h>
@@ -7,6 +7,8 @@
 #include <cmath>
 
 #include "base/units.h"
+#include "loadgen/judge/bottleneck.h"
+#include "loadgen/judge/self_check.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -18,7 +18,7 @@
 
 #include <utility>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 

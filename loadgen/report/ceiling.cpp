@@ -1,12 +1,11 @@
 // The forms of a search: JSON, whose names are an API, and text.
-#include "loadgen/capacity/ceiling.h"
-
 #include <fmt/format.h>
 
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
 #include "loadgen/evidence/maybe_json.h"
+#include "loadgen/report/ceiling_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -67,66 +66,72 @@ std::string growth_text(const Growth& growth) {
 
 }  // namespace
 
-std::string Ceiling::to_json() const {
+std::string to_json(const Ceiling& ceiling) {
   Json out = {{"format", "pantryd.find_max"}, {"version", 2}};
-  out["started_at"] = started_at;
-  out["taken_s"] = taken_s;
-  out["target"] = target;
-  out["server"] = {{"version", server_version}};
-  out["settings"] = settings_json(options);
+  out["started_at"] = ceiling.started_at;
+  out["taken_s"] = ceiling.taken_s;
+  out["target"] = ceiling.target;
+  out["server"] = {{"version", ceiling.server_version}};
+  out["settings"] = settings_json(ceiling.options);
   out["dataset"] = nullptr;
-  if (dataset) {
-    out["dataset"] = {{"seed", dataset->seed},
-                      {"products", dataset->products},
-                      {"sales", dataset->sales},
-                      {"days", dataset->days}};
+  if (ceiling.dataset) {
+    out["dataset"] = {{"seed", ceiling.dataset->seed},
+                      {"products", ceiling.dataset->products},
+                      {"sales", ceiling.dataset->sales},
+                      {"days", ceiling.dataset->days}};
   }
-  out["verdict"] = to_string(search.verdict);
-  out["reasons"] = search.reasons;
-  out["notes"] = notes;
-  out["low_per_s"] = maybe(search.low_per_s);
-  out["high_per_s"] = maybe(search.high_per_s);
-  out["width"] = maybe(search.width());
-  out["confirmed"] = search.confirmed;
-  out["transactions_per_operation"] = maybe(transactions_per_operation);
-  out["closed_loop_per_s"] = maybe(search.closed_loop_per_s);
-  out["base_p99_us"] = maybe(search.base_p99_us);
-  const auto limit = search.bottleneck();
+  out["verdict"] = to_string(ceiling.search.verdict);
+  out["reasons"] = ceiling.search.reasons;
+  out["notes"] = ceiling.notes;
+  out["low_per_s"] = maybe(ceiling.search.low_per_s);
+  out["high_per_s"] = maybe(ceiling.search.high_per_s);
+  out["width"] = maybe(ceiling.search.width());
+  out["confirmed"] = ceiling.search.confirmed;
+  out["transactions_per_operation"] = maybe(ceiling.transactions_per_operation);
+  out["closed_loop_per_s"] = maybe(ceiling.search.closed_loop_per_s);
+  out["base_p99_us"] = maybe(ceiling.search.base_p99_us);
+  const auto limit = ceiling.search.bottleneck();
   out["bottleneck"] = limit.empty() ? Json() : Json(limit);
-  out["hysteresis"] = maybe(search.hysteresis);
-  out["client"] = {{"ceiling_per_s", maybe(search.client_ceiling_per_s)},
-                   {"limit_per_s", maybe(search.client_limit_per_s)}};
-  out["checkpoints_seen"] = checkpoints_seen;
-  out["database_bytes_before"] = growth.before_bytes >= 0 ? Json(growth.before_bytes) : Json();
-  out["trials"] = trials_json(*this);
+  out["hysteresis"] = maybe(ceiling.search.hysteresis);
+  out["client"] = {{"ceiling_per_s", maybe(ceiling.search.client_ceiling_per_s)},
+                   {"limit_per_s", maybe(ceiling.search.client_limit_per_s)}};
+  out["checkpoints_seen"] = ceiling.checkpoints_seen;
+  out["database_bytes_before"] =
+      ceiling.growth.before_bytes >= 0 ? Json(ceiling.growth.before_bytes) : Json();
+  out["trials"] = trials_json(ceiling);
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::string Ceiling::to_text() const {
+std::string to_text(const Ceiling& ceiling) {
   const auto rate = [](const std::optional<double>& value) {
     return value ? fmt::format("{:.1f}/s", *value) : std::string("not known");
   };
   std::string out = fmt::format(
       "{}: {} users over {} connections ({}), PostgreSQL {}, {} trials in {}\n",
-      options.load.workload.name, options.load.users, options.load.connections,
-      to_string(options.load.mode), server_version, search.points.size(),
-      format_duration(std::chrono::milliseconds(static_cast<std::int64_t>(taken_s * 1000))));
-  out += fmt::format("sustainable: {}, not: {}", rate(search.low_per_s), rate(search.high_per_s));
-  if (const auto width = search.width()) out += fmt::format(" (width {:.1f} %)", 100 * *width);
-  out +=
-      fmt::format(", confirmed {} times over {} checkpoints\n", search.confirmed, checkpoints_seen);
+      ceiling.options.load.workload.name, ceiling.options.load.users,
+      ceiling.options.load.connections, to_string(ceiling.options.load.mode),
+      ceiling.server_version, ceiling.search.points.size(),
+      format_duration(
+          std::chrono::milliseconds(static_cast<std::int64_t>(ceiling.taken_s * 1000))));
+  out += fmt::format("sustainable: {}, not: {}", rate(ceiling.search.low_per_s),
+                     rate(ceiling.search.high_per_s));
+  if (const auto width = ceiling.search.width())
+    out += fmt::format(" (width {:.1f} %)", 100 * *width);
+  out += fmt::format(", confirmed {} times over {} checkpoints\n", ceiling.search.confirmed,
+                     ceiling.checkpoints_seen);
   out += fmt::format("closed loop: {} (an upper bound); client alone: {}\n",
-                     rate(search.closed_loop_per_s), rate(search.client_ceiling_per_s));
-  if (const auto limit = search.bottleneck(); !limit.empty()) {
+                     rate(ceiling.search.closed_loop_per_s),
+                     rate(ceiling.search.client_ceiling_per_s));
+  if (const auto limit = ceiling.search.bottleneck(); !limit.empty()) {
     out += "what limits: " + limit + "\n";
   }
-  if (search.hysteresis) {
-    out += fmt::format("hysteresis: {}\n", *search.hysteresis ? "yes" : "none");
+  if (ceiling.search.hysteresis) {
+    out += fmt::format("hysteresis: {}\n", *ceiling.search.hysteresis ? "yes" : "none");
   }
-  out += growth_text(growth);
-  for (const auto& note : notes) out += note + "\n";
-  out += fmt::format("verdict: {}\n", to_string(search.verdict));
-  for (const auto& reason : search.reasons) out += "  " + reason + "\n";
+  out += growth_text(ceiling.growth);
+  for (const auto& note : ceiling.notes) out += note + "\n";
+  out += fmt::format("verdict: {}\n", to_string(ceiling.search.verdict));
+  for (const auto& reason : ceiling.search.reasons) out += "  " + reason + "\n";
   return out;
 }
 

@@ -1,4 +1,4 @@
-// No state.
+// The evidence of a run in a few lines of text.
 #include "loadgen/report/evidence_text.h"
 
 #include <fmt/format.h>
@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/units.h"
+#include "loadgen/judge/bottleneck.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 

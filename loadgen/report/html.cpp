@@ -1,4 +1,4 @@
-// No state.
+// One load run as a page; escaping, charts and the frame are in daemon/html.
 #include "loadgen/report/html.h"
 
 #include <fmt/format.h>
@@ -10,6 +10,7 @@
 #include "html/escape.h"
 #include "html/page.h"
 #include "loadgen/report/evidence_text.h"
+#include "loadgen/report/load_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -143,7 +144,7 @@ std::string load_html(const LoadResult& result) {
   out += operations_table(result);
   out += load_charts(result, axis);
   out += waits_chart(result, axis);
-  out += "<h2>In words</h2>\n<pre>" + html::escaped(result.to_text()) + "</pre>\n";
+  out += "<h2>In words</h2>\n<pre>" + html::escaped(to_text(result)) + "</pre>\n";
   out += "<h2>Environment</h2>\n<pre>" + html::escaped(result.environment.to_text()) + "</pre>\n";
   return html::page(fmt::format("pantryd load: {}", to_string(result.verdict)), out);
 }

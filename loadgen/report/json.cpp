@@ -1,7 +1,7 @@
 // The JSON form of a load result: names are an API, values are microseconds unless they say else.
 #include <nlohmann/json.hpp>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/report/load_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -83,54 +83,70 @@ Json client_json(const LoadResult& result) {
           {"priority_raised", result.priority_raised}};
 }
 
+Json self_check_json(const SelfCheck& check) {
+  Json out = {{"findings", Json::array()}, {"warnings", check.warnings}};
+  for (const auto& each : check.findings) {
+    out["findings"].push_back(
+        {{"code", each.code},
+         {"kind", each.kind == Finding::Kind::client ? "client" : "surroundings"},
+         {"text", each.text}});
+  }
+  return out;
+}
+
+Json bottleneck_json(const Bottleneck& bottleneck) {
+  return {{"name", bottleneck.name}, {"text", bottleneck.text}};
+}
+
 }  // namespace
 
-std::string LoadResult::to_json() const {
+std::string to_json(const LoadResult& result) {
   Json out = {{"format", "pantryd.load"}, {"version", 2}};
-  out["started_at"] = started_at;
-  out["target"] = target;
-  out["server"]["version"] = server_version;
-  for (const auto& [name, value] : server_settings) out["server"]["settings"][name] = value;
-  out["settings"] = settings_json(*this);
-  if (dataset) {
-    out["dataset"] = {{"seed", dataset->seed},
-                      {"products", dataset->products},
-                      {"sales", dataset->sales},
-                      {"days", dataset->days}};
+  out["started_at"] = result.started_at;
+  out["target"] = result.target;
+  out["server"]["version"] = result.server_version;
+  for (const auto& [name, value] : result.server_settings) out["server"]["settings"][name] = value;
+  out["settings"] = settings_json(result);
+  if (result.dataset) {
+    out["dataset"] = {{"seed", result.dataset->seed},
+                      {"products", result.dataset->products},
+                      {"sales", result.dataset->sales},
+                      {"days", result.dataset->days}};
   } else {
     out["dataset"] = nullptr;
   }
-  out["verdict"] = to_string(verdict);
-  out["reasons"] = reasons;
-  out["stopped_early"] = stopped;
-  out["measured_s"] = totals.client.measured_s;
-  out["offered"] = offered();
-  out["completed"] = completed();
-  out["refused"] = refused();
-  out["empty"] = empty();
-  out["errors"] = errors();
-  out["not_started"] = not_started();
-  out["completed_in_window"] = done_in_window();
-  out["completed_per_s"] = completed_per_s();
-  out["drained"] = {{"completed", totals.drained.completed}, {"seconds", totals.drained.seconds}};
+  out["verdict"] = to_string(result.verdict);
+  out["reasons"] = result.reasons;
+  out["stopped_early"] = result.stopped;
+  out["measured_s"] = result.totals.client.measured_s;
+  out["offered"] = result.offered();
+  out["completed"] = result.completed();
+  out["refused"] = result.refused();
+  out["empty"] = result.empty();
+  out["errors"] = result.errors();
+  out["not_started"] = result.not_started();
+  out["completed_in_window"] = result.done_in_window();
+  out["completed_per_s"] = result.completed_per_s();
+  out["drained"] = {{"completed", result.totals.drained.completed},
+                    {"seconds", result.totals.drained.seconds}};
   out["operations"] = Json::array();
-  for (const auto& operation : operations) {
-    out["operations"].push_back(operation_json(*this, operation));
+  for (const auto& operation : result.operations) {
+    out["operations"].push_back(operation_json(result, operation));
   }
-  out["client"] = client_json(*this);
-  out["self_check"] = self_check.to_json();
-  out["bottleneck"] = bottleneck.to_json();
-  out["environment"] = environment.to_json();
-  out["users"] = {{"limit", options.users},
-                  {"peak", totals.users_peak},
-                  {"found_all_busy", totals.found_users_busy},
-                  {"queue_peak", totals.queue_peak}};
+  out["client"] = client_json(result);
+  out["self_check"] = self_check_json(result.self_check);
+  out["bottleneck"] = bottleneck_json(result.bottleneck);
+  out["environment"] = result.environment.to_json();
+  out["users"] = {{"limit", result.options.users},
+                  {"peak", result.totals.users_peak},
+                  {"found_all_busy", result.totals.found_users_busy},
+                  {"queue_peak", result.totals.queue_peak}};
   out["errors_by_code"] = Json::object();
-  for (const auto& [code, entry] : totals.errors) {
+  for (const auto& [code, entry] : result.totals.errors) {
     out["errors_by_code"][code] = {{"count", entry.count}, {"first", entry.first_message}};
   }
   out["outages"] = Json::array();
-  for (const auto& outage : totals.outages) {
+  for (const auto& outage : result.totals.outages) {
     out["outages"].push_back({{"from_s", outage.from_s},
                               {"to_s", outage.to_s ? Json(*outage.to_s) : Json()},
                               {"operations_failed", outage.operations_failed},
@@ -138,7 +154,7 @@ std::string LoadResult::to_json() const {
                               {"first_error", outage.first_error}});
   }
   out["windows"] = Json::array();
-  for (const auto& window : totals.windows) {
+  for (const auto& window : result.totals.windows) {
     out["windows"].push_back({{"second", window.second},
                               {"warmup", window.phase == Phase::warmup},
                               {"drain", window.phase == Phase::drain},
@@ -150,7 +166,7 @@ std::string LoadResult::to_json() const {
                               {"p99_us", window.p99_us},
                               {"queued", window.queued}});
   }
-  out["evidence"] = evidence.to_json();
+  out["evidence"] = result.evidence.to_json();
   // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

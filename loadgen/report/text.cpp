@@ -2,8 +2,8 @@
 #include <fmt/format.h>
 
 #include "base/units.h"
-#include "loadgen/drive/load.h"
 #include "loadgen/report/evidence_text.h"
+#include "loadgen/report/load_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -55,33 +55,35 @@ std::string client_line(const LoadResult& result) {
 
 }  // namespace
 
-std::string LoadResult::to_text() const {
-  std::string out = header(*this);
+std::string to_text(const LoadResult& result) {
+  std::string out = header(result);
   out += fmt::format("{:<18}{:>9}{:>8}{:>10}{:>10}{:>10}{:>10}{:>10}{:>10}\n", "", "done", "failed",
                      "p50", "p95", "p99", "max", "service", "SLO p99");
-  for (const auto& operation : operations) out += operation_line(operation);
+  for (const auto& operation : result.operations) out += operation_line(operation);
   out += fmt::format("{:.1f} operations/s: {} completed in the measured {:.1f} s\n",
-                     completed_per_s(), done_in_window(), totals.client.measured_s);
-  if (totals.drained.completed > 0) {
+                     result.completed_per_s(), result.done_in_window(),
+                     result.totals.client.measured_s);
+  if (result.totals.drained.completed > 0) {
     out += fmt::format("not counted: {} more completed in the {:.1f} s after it\n",
-                       totals.drained.completed, totals.drained.seconds);
+                       result.totals.drained.completed, result.totals.drained.seconds);
   }
   out += fmt::format(
-      "{} offered = {} completed + {} refused + {} empty + {} errors + {} not started\n", offered(),
-      completed(), refused(), empty(), errors(), not_started());
-  out += client_line(*this);
-  for (const auto& [code, entry] : totals.errors) {
+      "{} offered = {} completed + {} refused + {} empty + {} errors + {} not started\n",
+      result.offered(), result.completed(), result.refused(), result.empty(), result.errors(),
+      result.not_started());
+  out += client_line(result);
+  for (const auto& [code, entry] : result.totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);
   }
-  for (const auto& outage : totals.outages) {
+  for (const auto& outage : result.totals.outages) {
     const auto end = outage.to_s ? fmt::format("{:.1f} s", *outage.to_s) : std::string("the end");
     out += fmt::format(
         "outage from {:.1f} s to {}: {} connections lost, {} operations failed ({})\n",
         outage.from_s, end, outage.connections_lost, outage.operations_failed, outage.first_error);
   }
-  out += evidence_text(*this);
-  out += fmt::format("verdict: {}\n", to_string(verdict));
-  for (const auto& reason : reasons) out += "  " + reason + "\n";
+  out += evidence_text(result);
+  out += fmt::format("verdict: {}\n", to_string(result.verdict));
+  for (const auto& reason : result.reasons) out += "  " + reason + "\n";
   return out;
 }
 

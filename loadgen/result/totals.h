@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "loadgen/drive/loop_watch.h"
 #include "loadgen/result/histogram.h"
+#include "loadgen/result/loop_facts.h"
 
 namespace pantryd::loadgen {
 

@@ -9,7 +9,6 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "loadgen/drive/load.h"
 
 namespace pantryd::loadgen {
 namespace {

@@ -18,11 +18,10 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/result/options.h"
 #include "loadgen/result/windows.h"
 
 namespace pantryd::loadgen {
-
-struct LoadOptions;
 
 class WindowFile {
  public:

@@ -14,7 +14,8 @@
 #include <thread>
 
 #include "base/file.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/shared_sandbox.h"
 
 namespace pantryd::loadgen {
@@ -86,8 +87,8 @@ Frozen run_and_freeze(std::optional<double> rate_per_s) {
   options.warmup = 1s;
   std::atomic<std::int64_t> second{-1};
   auto running = std::async(std::launch::async, [&] {
-    return run_load(shared_sandbox().primary(), options,
-                    [&second](const LiveState& live) { second = live.second; });
+    return run_and_judge(shared_sandbox().primary(), options,
+                         [&second](const LiveState& live) { second = live.second; });
   });
   for (const auto limit = Deadline::in(60s); second < 7 && !limit.expired();) {
     std::this_thread::sleep_for(10ms);
@@ -105,11 +106,11 @@ double p99_of_stall_s(double stall_s) {
 TEST(LoadOracleTest, AnOpenLoopTellsAStallAsEverybodyWhoCameSawIt) {
   (void)shared_sandbox();
   const auto [result, stall] = run_and_freeze(500);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   const auto& response = result.operations[0].totals.response;
   const double p99_s = static_cast<double>(response.quantile_us(0.99)) / 1e6;
-  EXPECT_GE(p99_s, 0.9 * p99_of_stall_s(stall.least_s)) << result.to_text();
-  EXPECT_LE(p99_s, 1.1 * p99_of_stall_s(stall.most_s)) << result.to_text();
+  EXPECT_GE(p99_s, 0.9 * p99_of_stall_s(stall.least_s)) << to_text(result);
+  EXPECT_LE(p99_s, 1.1 * p99_of_stall_s(stall.most_s)) << to_text(result);
   EXPECT_GE(static_cast<double>(response.max_us()) / 1e6, 0.9 * stall.least_s);
   fmt::print("stall {:.3f} to {:.3f} s, p99 {:.3f} s, theory {:.3f} to {:.3f} s\n", stall.least_s,
              stall.most_s, p99_s, p99_of_stall_s(stall.least_s), p99_of_stall_s(stall.most_s));
@@ -121,7 +122,7 @@ TEST(LoadOracleTest, AClosedLoopHidesTheSameStall) {
   const auto& response = result.operations[0].totals.response;
   const double p99_s = static_cast<double>(response.quantile_us(0.99)) / 1e6;
   ASSERT_GT(response.count(), 5'000);
-  EXPECT_LT(p99_s, stall.least_s / 5) << result.to_text();
+  EXPECT_LT(p99_s, stall.least_s / 5) << to_text(result);
   EXPECT_GE(static_cast<double>(response.max_us()) / 1e6, 0.9 * stall.least_s);
   fmt::print("stall {:.3f} s, p99 {:.4f} s\n", stall.least_s, p99_s);
 }
@@ -151,8 +152,8 @@ QueueRun run_queue(int servers, double rate_per_s, std::uint64_t seed) {
   options.duration = 6s;
   options.warmup = 1s;
   options.seed = seed;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   const auto& totals = result.operations[0].totals;
   // By the rate and the service time that were: pg_sleep() rounds up to a millisecond, and a busy
   // machine adds its own.

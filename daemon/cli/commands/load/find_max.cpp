@@ -9,6 +9,7 @@
 #include "cli/subcommands.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
+#include "loadgen/report/ceiling_forms.h"
 
 namespace pantryd::cli {
 namespace {
@@ -100,8 +101,8 @@ loadgen::CeilingProgress lines() {
   out.ended = [](const loadgen::SearchPoint& point) {
     const auto& outcome = point.outcome;
     fmt::print(stderr, "  {:<13}{:>9.1f}/s done  p99 {:>9.1f} ms\n",
-               point.trial.rate_per_s ? to_string(outcome.verdict) : "",
-               outcome.completed_per_s, static_cast<double>(outcome.p99_us) / 1000);
+               point.trial.rate_per_s ? to_string(outcome.verdict) : "", outcome.completed_per_s,
+               static_cast<double>(outcome.p99_us) / 1000);
   };
   return out;
 }
@@ -121,9 +122,9 @@ int run_load_find_max(const Context& context, const Arguments& arguments) {
     if (!problem.empty()) ceiling.notes.push_back(std::move(problem));
   }
   const auto out = (*values)["out"].as<std::string>();
-  const auto json = out.empty() && !context.json ? std::string() : ceiling.to_json();
+  const auto json = out.empty() && !context.json ? std::string() : to_json(ceiling);
   // Printed first: a full disk must not cost the answer as well.
-  fmt::print("{}", context.json ? json : ceiling.to_text());
+  fmt::print("{}", context.json ? json : to_text(ceiling));
   if (!out.empty()) write_file_atomically(out, json);
   return static_cast<int>(exit_code_of(ceiling.search.verdict));
 }

@@ -1,12 +1,12 @@
-#include "loadgen/drive/load.h"
-
 #include <fmt/format.h>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/verdict.h"
 #include "cli/subcommands.h"
+#include "loadgen/judge/judged_run.h"
 #include "loadgen/report/html.h"
+#include "loadgen/report/load_forms.h"
 
 namespace pantryd::cli {
 namespace {
@@ -127,11 +127,11 @@ int run_load_run(const Context& context, const Arguments& arguments) {
   const auto where = target_settings(context);
   const auto options = read_options(where.pool, *values);
   const loadgen::ProgressFn progress = context.progress ? &show : loadgen::ProgressFn();
-  const auto result = loadgen::run_load(where.login(), options, progress, context.stop);
+  const auto result = loadgen::run_and_judge(where.login(), options, progress, context.stop);
   const auto out = (*values)["out"].as<std::string>();
-  const auto json = out.empty() && !context.json ? std::string() : result.to_json();
+  const auto json = out.empty() && !context.json ? std::string() : to_json(result);
   // Printed first: a full disk must not cost the answer as well.
-  fmt::print("{}", context.json ? json : result.to_text());
+  fmt::print("{}", context.json ? json : to_text(result));
   if (!out.empty()) write_file_atomically(out, json);
   const auto html = (*values)["html"].as<std::string>();
   if (!html.empty()) write_file_atomically(html, loadgen::load_html(result));

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
+#include "loadgen/report/ceiling_forms.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
@@ -52,13 +53,13 @@ std::string written(const std::string& name, const std::string& text) {
 TEST(FindMaxRunTest, TheIntervalLiesBelowWhatEightSleepersCarryAndIsStoredAndExported) {
   const auto ceiling = find_ceiling(shared_sandbox().primary(), short_search());
   const auto& search = ceiling.search;
-  ASSERT_EQ(search.verdict, Verdict::pass) << ceiling.to_text();
+  ASSERT_EQ(search.verdict, Verdict::pass) << to_text(ceiling);
   EXPECT_LE(*search.width(), 0.1);
   EXPECT_EQ(search.confirmed, 3);
   // Above is impossible, but for the scatter of a Poisson count in a trial of four seconds. Below,
   // a machine at work gives the sleepers less than theory does, and tells so in the closed loop.
-  EXPECT_LT(*search.low_per_s, 1.08 * kConnections / kServiceS) << ceiling.to_text();
-  EXPECT_GT(*search.high_per_s, 0.5 * *search.closed_loop_per_s) << ceiling.to_text();
+  EXPECT_LT(*search.low_per_s, 1.08 * kConnections / kServiceS) << to_text(ceiling);
+  EXPECT_GT(*search.high_per_s, 0.5 * *search.closed_loop_per_s) << to_text(ceiling);
   EXPECT_LE(*search.closed_loop_per_s, 1.01 * kConnections / kServiceS);
   EXPECT_GT(*search.client_ceiling_per_s, 2 * *search.low_per_s);
   // Three confirmations, each with a checkpoint before it.
@@ -66,7 +67,7 @@ TEST(FindMaxRunTest, TheIntervalLiesBelowWhatEightSleepersCarryAndIsStoredAndExp
   // Each operation is one transaction; what else runs in a sandbox is little.
   ASSERT_TRUE(ceiling.transactions_per_operation);
   EXPECT_NEAR(*ceiling.transactions_per_operation, 1, 0.1);
-  EXPECT_EQ(nlohmann::json::parse(ceiling.to_json())["trials"].size(), search.points.size());
+  EXPECT_EQ(nlohmann::json::parse(to_json(ceiling))["trials"].size(), search.points.size());
 
   EXPECT_EQ(store_ceiling(shared_sandbox().primary(), ceiling), "");
   EXPECT_EQ(store_ceiling(shared_sandbox().primary(), ceiling), "");
@@ -147,7 +148,7 @@ TEST(FindMaxRunTest, APersonEndsTheSearchAndKeepsWhatWasFound) {
   const auto ceiling = find_ceiling(shared_sandbox().primary(), short_search(), progress, &stop);
   EXPECT_EQ(ceiling.search.verdict, Verdict::inconclusive);
   EXPECT_TRUE(ceiling.search.closed_loop_per_s);
-  EXPECT_THAT(ceiling.to_text(), HasSubstr("Ended early"));
+  EXPECT_THAT(to_text(ceiling), HasSubstr("Ended early"));
 }
 
 TEST(FindMaxRunTest, AStandbyTakesNoCeilingAndThatIsSaid) {

@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "loadgen/compare/compare_live.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
@@ -92,7 +94,7 @@ TEST(CompareCommandTest, FilesAreComparedOrRefusedWithTheDifference) {
     side.load.rate_per_s = 100;
     side.load.duration = 14s;
     const auto file = folder / name;
-    write_file_atomically(file, run_load(side.where, side.load).to_json());
+    write_file_atomically(file, to_json(run_and_judge(side.where, side.load)));
     return file.string();
   };
   const auto a = run("a.json", Mode::faithful);

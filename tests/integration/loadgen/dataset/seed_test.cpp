@@ -12,7 +12,8 @@
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/dataset/rebuild.h"
 #include "loadgen/dataset/verify.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/migrate_database.h"
 
 namespace pantryd::loadgen {
@@ -411,8 +412,8 @@ TEST(SeedTest, KeysOfVersion7AreInTheOrderOfTimeAndALoadFindsThem) {
   load.users = 20;
   load.duration = 2s;
   load.warmup = 0s;
-  const auto result = run_load(where, load);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(where, load);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_GT(result.completed(), 0);
 }
 

@@ -13,7 +13,8 @@
 #include <thread>
 
 #include "base/file.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
 
@@ -62,18 +63,18 @@ TEST(LoadCapacityTest, HoweverMuchIsOfferedTheThroughputIsTheCapacity) {
   std::vector<std::string> files;
   std::vector<double> capacities;
   for (const double times : {1.4, 2.0}) {
-    const auto result = run_load(shared_sandbox().primary(), sleeper(times));
+    const auto result = run_and_judge(shared_sandbox().primary(), sleeper(times));
     const double capacity = capacity_of(result);
-    EXPECT_NEAR(result.completed_per_s(), capacity, 0.02 * capacity) << result.to_text();
+    EXPECT_NEAR(result.completed_per_s(), capacity, 0.02 * capacity) << to_text(result);
     EXPECT_LE(result.completed_per_s(), kMost);
     EXPECT_GT(result.totals.drained.completed, 0) << "the backlog of the window";
     EXPECT_NEAR(result.totals.drained.seconds, 4, 1);
-    EXPECT_THAT(result.to_text(), HasSubstr("not counted:"));
+    EXPECT_THAT(to_text(result), HasSubstr("not counted:"));
     EXPECT_EQ(result.verdict, Verdict::fail);
     // The old way of counting: too high by what the drain completed.
     EXPECT_GT(static_cast<double>(result.completed()) / result.totals.client.measured_s,
               1.05 * capacity);
-    files.push_back(written(fmt::format("sleeper-{}.json", times), result.to_json()));
+    files.push_back(written(fmt::format("sleeper-{}.json", times), to_json(result)));
     capacities.push_back(capacity);
   }
   const auto out = (testing_support::scratch_dir() / "compared.json").string();
@@ -92,8 +93,8 @@ TEST(LoadCapacityTest, HoweverMuchIsOfferedTheThroughputIsTheCapacity) {
 }
 
 TEST(LoadCapacityTest, BelowTheCapacityWhatIsOfferedIsCompleted) {
-  const auto result = run_load(shared_sandbox().primary(), sleeper(0.5));
-  EXPECT_EQ(result.errors() + result.not_started(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), sleeper(0.5));
+  EXPECT_EQ(result.errors() + result.not_started(), 0) << to_text(result);
   EXPECT_NEAR(static_cast<double>(result.done_in_window()), static_cast<double>(result.offered()),
               3);  // those that were under way at both ends
 }
@@ -132,8 +133,8 @@ TEST(LoadCapacityTest, WhatIsStillRunningWhenTheDrainEndsIsAnError) {
   options.warmup = 0s;
   options.duration = 2s;
   options.drain_limit = 1s;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.totals.errors.at("unfinished").count, 2) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.totals.errors.at("unfinished").count, 2) << to_text(result);
   EXPECT_EQ(result.completed_per_s(), 0);
   EXPECT_EQ(result.offered(), result.errors() + result.not_started());
   EXPECT_EQ(result.verdict, Verdict::fail);
@@ -146,13 +147,13 @@ TEST(LoadCapacityTest, RefusedOperationsAreNoThroughput) {
       "$1::int', params: [{choice: ['0', '1']}]}]}\n");
   options.rate_per_s = 100;
   options.duration = 3s;
-  const auto half = run_load(shared_sandbox().primary(), options);
-  EXPECT_GT(half.refused(), 50) << half.to_text();
+  const auto half = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_GT(half.refused(), 50) << to_text(half);
   EXPECT_GT(half.completed(), 50);
   EXPECT_NEAR(half.completed_per_s() * 3, static_cast<double>(half.completed()), 3);
   options.workload = workload_of(
       "  - {name: divide, weight: 1, refusals: ['22012'], steps: [{sql: SELECT 1 / 0}]}\n");
-  const auto all = run_load(shared_sandbox().primary(), options);
+  const auto all = run_and_judge(shared_sandbox().primary(), options);
   EXPECT_EQ(all.refused(), all.offered());
   EXPECT_EQ(all.completed_per_s(), 0);
   EXPECT_NE(all.verdict, Verdict::pass);
@@ -166,14 +167,14 @@ TEST(LoadCapacityTest, OperationsThatSendNothingAreEmptyAndARunOfThemIsInvalid) 
   options.duration = 3s;
   for (const std::string transaction : {"", "transaction: true, "}) {
     options.workload = workload_of("  - {name: a, " + transaction + skipped + "never'}]}\n");
-    const auto all = run_load(shared_sandbox().primary(), options);
-    EXPECT_EQ(all.empty(), all.offered()) << all.to_text();
+    const auto all = run_and_judge(shared_sandbox().primary(), options);
+    EXPECT_EQ(all.empty(), all.offered()) << to_text(all);
     EXPECT_EQ(all.completed_per_s(), 0);
-    EXPECT_EQ(all.verdict, Verdict::invalid) << all.to_text();
+    EXPECT_EQ(all.verdict, Verdict::invalid) << to_text(all);
   }
   options.workload = workload_of("  - {name: a, " + skipped + "yes'}]}\n");
-  const auto half = run_load(shared_sandbox().primary(), options);
-  EXPECT_GT(half.empty(), 50) << half.to_text();
+  const auto half = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_GT(half.empty(), 50) << to_text(half);
   EXPECT_GT(half.completed(), 50);
   EXPECT_EQ(half.offered(), half.empty() + half.completed());
   EXPECT_NEAR(half.completed_per_s() * 3, static_cast<double>(half.completed()), 3);

@@ -17,7 +17,8 @@
 #include "base/file.h"
 #include "loadgen/dataset/seed.h"
 #include "loadgen/drive/binding.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "migrate/migrate.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
@@ -130,8 +131,8 @@ TEST(LoadThreadsTest, HoweverManyThreadsTheArrivalsAreTheSameAndNoneIsLost) {
   for (const std::int64_t threads : {1, 3}) {
     auto options = load_of(workload_of(kOne));
     options.threads = threads;
-    const auto result = run_load(shared_sandbox().primary(), options);
-    EXPECT_EQ(result.errors(), 0) << result.to_text();
+    const auto result = run_and_judge(shared_sandbox().primary(), options);
+    EXPECT_EQ(result.errors(), 0) << to_text(result);
     EXPECT_EQ(result.offered(), result.completed() + result.not_started());
     EXPECT_EQ(result.totals.client.threads, threads);
     std::int64_t in_windows = 0;
@@ -158,8 +159,8 @@ TEST(LoadThreadsTest, AClosedLoopOnSeveralThreadsKeepsEveryConnectionBusy) {
   options.threads = 2;
   options.connections = 5;
   options.users = 9;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_LE(result.totals.users_peak, 9);
   EXPECT_LE(result.completed_per_s(), 5 / 0.02);
   EXPECT_GT(result.completed(), 5);
@@ -170,8 +171,8 @@ TEST(LoadPlanTest, ARampIsOfferedAsItRises) {
   options.rate_per_s.reset();
   options.plan = parse_rate_plan("0:400:4s");
   options.arrivals = Arrivals::fixed;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_EQ(result.offered(), 800);
   EXPECT_EQ(result.options.duration, 4s);
   EXPECT_DOUBLE_EQ(result.options.rate_per_s.value(), 200);
@@ -189,8 +190,8 @@ TEST(LoadUsersTest, ThousandsWhoThinkShareAFewConnections) {
   options.users = 3'000;
   options.connections = 8;
   options.duration = 3s;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_NEAR(result.completed_per_s(), 600, 90);
   EXPECT_LT(result.totals.users_peak, 3'000) << "those who think wait for nothing";
 }
@@ -204,8 +205,8 @@ TEST(LoadWeightTest, AnOperationOfWeightZeroNeitherRunsNorIsPrepared) {
     auto options = load_of(workload);
     if (!open) options.rate_per_s.reset();
     options.duration = 1s;
-    const auto result = run_load(shared_sandbox().primary(), options);
-    EXPECT_EQ(result.errors(), 0) << result.to_text();
+    const auto result = run_and_judge(shared_sandbox().primary(), options);
+    EXPECT_EQ(result.errors(), 0) << to_text(result);
     EXPECT_GT(result.completed(), 0);
     ASSERT_EQ(result.operations.size(), 1U);
     EXPECT_EQ(result.operations[0].name, "one");
@@ -213,7 +214,7 @@ TEST(LoadWeightTest, AnOperationOfWeightZeroNeitherRunsNorIsPrepared) {
   // The control: with a weight it is prepared, and refused.
   auto options = load_of(workload);
   options.workload.operations[1].weight = 1;
-  EXPECT_THROW((void)run_load(shared_sandbox().primary(), options), Error);
+  EXPECT_THROW((void)run_and_judge(shared_sandbox().primary(), options), Error);
 }
 
 TEST(LoadWindowsTest, TheFileAddsUpToTheResult) {
@@ -221,7 +222,7 @@ TEST(LoadWindowsTest, TheFileAddsUpToTheResult) {
   options.threads = 2;
   const auto path = testing_support::scratch_dir() / "windows.jsonl";
   options.windows_file = path.string();
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   EXPECT_EQ(result.windows_error, "");
   std::istringstream text(read_file(path));
   std::vector<nlohmann::json> lines;
@@ -266,7 +267,7 @@ TEST(LoadRefusalTest, MoreConnectionsThanTheServerHasIsAnErrorWithTheNumbers) {
   auto options = load_of(workload_of(kOne));
   options.connections = max + 5;
   try {
-    (void)run_load(shared_sandbox().primary(), options);
+    (void)run_and_judge(shared_sandbox().primary(), options);
     FAIL() << "it found room";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::failed);
@@ -317,8 +318,8 @@ TEST_P(LoadWorkloadTest, EveryOperationRunsWithoutAnError) {
       options.duration = 500ms;
       options.warmup = 0ms;
       options.mode = mode;
-      const auto result = run_load(shared_sandbox().primary(), options);
-      EXPECT_EQ(result.errors(), 0) << operation.name << "\n" << result.to_text();
+      const auto result = run_and_judge(shared_sandbox().primary(), options);
+      EXPECT_EQ(result.errors(), 0) << operation.name << "\n" << to_text(result);
       EXPECT_GT(result.completed(), 0) << operation.name;
     }
   }
@@ -340,8 +341,8 @@ TEST(LoadBasketTest, ABasketTakesFromTheStockWhatItSells) {
   const auto sold = sum("SELECT sum(quantity) FROM sales");
   auto options = load_of(load_workload("grocery-plan").only("checkout"));
   options.rate_per_s = 50;
-  const auto result = run_load(shared_sandbox().primary(), options);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   const auto sales = sum("SELECT sum(quantity) FROM sales") - sold;
   EXPECT_EQ(sum("SELECT sum(stock) FROM products"), stock - sales);
   const auto baskets = result.completed() + result.totals.warmup_operations;

@@ -9,7 +9,8 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "loadgen/dataset/seed.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "migrate/migrate.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
@@ -119,9 +120,9 @@ TEST_F(LoadgenTest, TheSeedFoldsTheSumsAndTheImprovedWorkloadUsesThem) {
   EXPECT_EQ(number("SELECT count(*) FROM sales_rollup_difference()"), 0);
   auto options = small_load();
   options.workload = load_workload("grocery-improved");
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   expect_consistent(result);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_EQ(number("SELECT count(*) FROM sales_rollup_difference()"), 0);
 }
 
@@ -129,13 +130,13 @@ TEST_F(LoadgenTest, ASaleWithoutStockIsRefusedAndNotFailed) {
   connect().exec("UPDATE products SET stock = 0", Deadline::in(10s));
   auto options = small_load();
   options.workload = options.workload.only("sale");
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   expect_consistent(result);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_GT(result.refused(), 0);
   EXPECT_EQ(result.completed(), 0) << "a refused operation is not done";
   EXPECT_EQ(result.completed_per_s(), 0);
-  EXPECT_EQ(result.verdict, Verdict::inconclusive) << result.to_text();
+  EXPECT_EQ(result.verdict, Verdict::inconclusive) << to_text(result);
 }
 
 TEST_F(LoadgenTest, AColumnThatIsAddedUnderLoadFailsNoSale) {
@@ -146,11 +147,11 @@ TEST_F(LoadgenTest, AColumnThatIsAddedUnderLoadFailsNoSale) {
     (void)never.wait(Deadline::in(1500ms));
     connect().exec("ALTER TABLE products ADD COLUMN shelf text", Deadline::in(10s));
   });
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   other.join();
   connect().exec("ALTER TABLE products DROP COLUMN shelf", Deadline::in(10s));
   expect_consistent(result);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   std::int64_t retries = 0;
   for (const auto& each : result.operations) retries += each.totals.retries;
   EXPECT_GT(retries, 0);
@@ -208,13 +209,13 @@ TEST_F(LoadgenTest, AnInterruptedSeedGoesOnWhereItWas) {
 
 TEST_F(LoadgenTest, AShortLoadCountsEveryArrival) {
   const auto sales_before = number("SELECT count(*) FROM sales");
-  const auto result = run_load(shared_sandbox().primary(), small_load());
+  const auto result = run_and_judge(shared_sandbox().primary(), small_load());
   expect_consistent(result);
-  EXPECT_EQ(result.errors(), 0) << result.to_text();
+  EXPECT_EQ(result.errors(), 0) << to_text(result);
   EXPECT_NEAR(static_cast<double>(result.offered()), 300, 90);
   EXPECT_GT(number("SELECT count(*) FROM sales"), sales_before);
   EXPECT_EQ(number("SELECT count(*) FROM sales WHERE total <> quantity * unit_price"), 0);
-  const auto json = nlohmann::json::parse(result.to_json());
+  const auto json = nlohmann::json::parse(to_json(result));
   EXPECT_EQ(json["format"], "pantryd.load");
   EXPECT_EQ(json["version"], 2);
   EXPECT_EQ(json["empty"], 0);
@@ -235,9 +236,9 @@ TEST_F(LoadgenTest, PipelinedAndClosedLoopsCountAsWell) {
     options.rate_per_s.reset();
     options.mode = pipelined ? Mode::pipelined : Mode::faithful;
     options.duration = 2s;
-    const auto result = run_load(shared_sandbox().primary(), options);
+    const auto result = run_and_judge(shared_sandbox().primary(), options);
     expect_consistent(result);
-    EXPECT_EQ(result.errors(), 0) << result.to_text();
+    EXPECT_EQ(result.errors(), 0) << to_text(result);
     EXPECT_GT(result.completed(), 50);
     EXPECT_LE(result.totals.users_peak, 20);
   }
@@ -252,7 +253,7 @@ TEST_F(LoadgenTest, WhatTheServerRefusesIsCountedBySqlstate) {
         "    steps: [{sql: 'SELECT 1 / $1::integer', params: [{choice: ['0', '1']}]}]\n",
         "w.yaml");
     options.duration = 1s;
-    const auto result = run_load(shared_sandbox().primary(), options);
+    const auto result = run_and_judge(shared_sandbox().primary(), options);
     expect_consistent(result);
     EXPECT_GT(result.completed(), 10);
     EXPECT_EQ(result.totals.errors.at("22012").count, result.errors());
@@ -272,7 +273,7 @@ TEST_F(LoadgenTest, AServerThatCannotKeepUpShowsInTheResponseTime) {
   options.users = 1000;
   options.warmup = 0ms;
   options.drain_limit = 1s;
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   expect_consistent(result);
   const auto& totals = result.operations[0].totals;
   EXPECT_LT(totals.service.quantile_us(0.5), 200'000);
@@ -290,7 +291,7 @@ TEST_F(LoadgenTest, AStatementBeyondItsLimitIsCancelledAndItsConnectionMadeAnew)
   options.rate_per_s = 20;
   options.statement_limit = 300ms;
   options.duration = 2s;
-  const auto result = run_load(shared_sandbox().primary(), options);
+  const auto result = run_and_judge(shared_sandbox().primary(), options);
   expect_consistent(result);
   EXPECT_GT(result.totals.errors.at("timeout").count, 0);
   EXPECT_GT(result.completed(), 0);
@@ -308,7 +309,7 @@ TEST_F(LoadgenTest, AKilledServerIsAnOutageInTheReportAndTheLoadResumes) {
   std::atomic<std::int64_t> second{-1};
   const auto follow = [&second](const LiveState& live) { second = live.second; };
   auto running = std::async(std::launch::async, [&options, &follow] {
-    return run_load(shared_sandbox().primary(), options, follow);
+    return run_and_judge(shared_sandbox().primary(), options, follow);
   });
   const auto wait_for_second = [&](std::int64_t wanted) {
     const auto deadline = Deadline::in(60s);
@@ -325,7 +326,7 @@ TEST_F(LoadgenTest, AKilledServerIsAnOutageInTheReportAndTheLoadResumes) {
   ASSERT_FALSE(result.totals.outages.empty());
   const auto& outage = result.totals.outages.front();
   EXPECT_GE(outage.from_s, 1);
-  ASSERT_TRUE(outage.to_s) << result.to_text();
+  ASSERT_TRUE(outage.to_s) << to_text(result);
   EXPECT_GT(*outage.to_s - outage.from_s, 0.9);
   EXPECT_GT(outage.connections_lost, 0);
   std::int64_t after = 0;
@@ -350,7 +351,7 @@ TEST_F(LoadgenTest, APersonMayEndItEarly) {
     stop.request();
   });
   const auto began = SteadyClock::now();
-  const auto result = run_load(shared_sandbox().primary(), options, {}, &stop);
+  const auto result = run_and_judge(shared_sandbox().primary(), options, {}, &stop);
   person.join();
   EXPECT_LT(SteadyClock::now() - began, 40s);
   expect_consistent(result);
@@ -362,13 +363,13 @@ TEST_F(LoadgenTest, APersonMayEndItEarly) {
 TEST_F(LoadgenTest, AnUnseededDatabaseAndAnAbsentServerAreRefused) {
   connect().exec_script("DROP TABLE pantryd.seed_ledger", Deadline::in(kLimit));
   try {
-    (void)run_load(shared_sandbox().primary(), small_load());
+    (void)run_and_judge(shared_sandbox().primary(), small_load());
     FAIL() << "ran without a dataset";
   } catch (const Error& error) {
     EXPECT_THAT(error.hint(), testing::HasSubstr("pantryd seed"));
   }
   try {
-    (void)run_load(pg::Conninfo::parse("host=127.0.0.1 port=1 user=x"), small_load());
+    (void)run_and_judge(pg::Conninfo::parse("host=127.0.0.1 port=1 user=x"), small_load());
     FAIL() << "ran without a server";
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::unreachable);

@@ -7,7 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/sessions.h"
 #include "tests/support/within.h"
 
@@ -34,7 +35,7 @@ LoadOptions closed_loop(const std::string& steps, std::int64_t connections) {
 }
 
 LoadResult run(const LoadOptions& options, const ProgressFn& progress = {}) {
-  return run_load(shared_sandbox().primary(), options, progress);
+  return run_and_judge(shared_sandbox().primary(), options, progress);
 }
 
 /// What the server's evidence says, whatever a busy machine did to the client meanwhile.
@@ -60,9 +61,9 @@ TEST(LoadBottleneckTest, ARowThatEverybodyWantsIsALock) {
       "'SELECT pg_sleep(0.01)'}]\n",
       8));
   const auto found = of_server(result);
-  EXPECT_EQ(found.name, "lock") << result.to_text();
-  EXPECT_THAT(found.text, HasSubstr("rows of hot")) << result.to_text();
-  EXPECT_THAT(result.to_text(), HasSubstr("next limit: "));
+  EXPECT_EQ(found.name, "lock") << to_text(result);
+  EXPECT_THAT(found.text, HasSubstr("rows of hot")) << to_text(result);
+  EXPECT_THAT(to_text(result), HasSubstr("next limit: "));
 }
 
 TEST(LoadBottleneckTest, CommitsThatWaitForTheirFlushAreToldAsSuch) {
@@ -78,7 +79,7 @@ TEST(LoadBottleneckTest, CommitsThatWaitForTheirFlushAreToldAsSuch) {
   owner.exec("ALTER SYSTEM RESET commit_delay", soon());
   owner.exec("ALTER SYSTEM RESET commit_siblings", soon());
   owner.exec("SELECT pg_reload_conf()", soon());
-  EXPECT_EQ(of_server(result).name, "commit") << result.to_text();
+  EXPECT_EQ(of_server(result).name, "commit") << to_text(result);
   EXPECT_GT(result.evidence.totals.at("wal_bytes"), 0);
 }
 
@@ -89,7 +90,7 @@ TEST(LoadBottleneckTest, MoreWorkThanProcessorsIsTheProcessors) {
                       "generate_series(1, 30) b'}]\n",
                       static_cast<std::int64_t>(connections)));
   EXPECT_TRUE(result.environment.server_local);
-  EXPECT_EQ(of_server(result).name, "cpu") << result.to_text();
+  EXPECT_EQ(of_server(result).name, "cpu") << to_text(result);
 }
 
 TEST(LoadBottleneckTest, APoolThatIsTooSmallIsTheConnections) {
@@ -98,7 +99,7 @@ TEST(LoadBottleneckTest, APoolThatIsTooSmallIsTheConnections) {
   options.users = 10'000;
   options.drain_limit = 1s;
   const auto result = run(options);
-  EXPECT_EQ(of_server(result).name, "connections") << result.to_text();
+  EXPECT_EQ(of_server(result).name, "connections") << to_text(result);
 }
 
 TEST(LoadBottleneckTest, WhereTheServerHasRoomNothingStandsOut) {
@@ -145,10 +146,10 @@ TEST(LoadSurroundingsTest, ASettingThatChangesMeanwhileMakesTheRunInvalid) {
   auto owner = connect();
   owner.exec("ALTER SYSTEM RESET work_mem", soon());
   owner.exec("SELECT pg_reload_conf()", soon());
-  EXPECT_EQ(result.verdict, Verdict::invalid) << result.to_text();
+  EXPECT_EQ(result.verdict, Verdict::invalid) << to_text(result);
   EXPECT_THAT(codes(result), Contains("settings"));
-  EXPECT_THAT(result.to_text(), HasSubstr("1 settings of the server changed during the run: "
-                                          "work_mem"));
+  EXPECT_THAT(to_text(result), HasSubstr("1 settings of the server changed during the run: "
+                                         "work_mem"));
 }
 
 TEST(LoadSurroundingsTest, AReloadThatChangesNothingIsToldAndIsNoFinding) {
@@ -175,7 +176,7 @@ TEST(LoadSurroundingsTest, WorkInAnotherDatabaseMakesTheRunInvalid) {
   const auto result = run(options);
   done = true;
   other.join();
-  EXPECT_EQ(result.verdict, Verdict::invalid) << result.to_text();
+  EXPECT_EQ(result.verdict, Verdict::invalid) << to_text(result);
   EXPECT_THAT(codes(result), Contains("other_databases"));
 }
 
@@ -184,7 +185,7 @@ TEST(LoadSurroundingsTest, TheEvidenceStandsInTheResultOnTheAxisOfTheRun) {
   options.rate_per_s = 100;
   connect().exec_script("CREATE EXTENSION IF NOT EXISTS pg_stat_statements", soon());
   const auto result = run(options);
-  const auto json = nlohmann::json::parse(result.to_json());
+  const auto json = nlohmann::json::parse(to_json(result));
   const auto& evidence = json["evidence"];
   EXPECT_TRUE(evidence["note"].is_null()) << evidence["note"];
   ASSERT_GE(evidence["seconds"].size(), 3U);
@@ -217,10 +218,10 @@ TEST(LoadSurroundingsTest, AServerWithoutRoomForTheObserverCostsTheEvidenceAndNo
                          .with("passfile", "")
                          .with("user", "narrow")
                          .with("password", "of-tests");
-  const auto result = run_load(where, options);
+  const auto result = run_and_judge(where, options);
   EXPECT_GT(result.completed(), 10);
   EXPECT_THAT(result.evidence.note, HasSubstr("could not be looked at"));
-  EXPECT_THAT(result.to_json(), testing::Not(HasSubstr("of-tests")));
+  EXPECT_THAT(to_json(result), testing::Not(HasSubstr("of-tests")));
 }
 
 }  // namespace

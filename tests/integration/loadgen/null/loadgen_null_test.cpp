@@ -4,8 +4,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "loadgen/drive/load.h"
+#include "loadgen/judge/judged_run.h"
 #include "loadgen/null/null_server.h"
+#include "loadgen/report/load_forms.h"
 #include "tests/support/queueing.h"
 
 namespace pantryd::loadgen {
@@ -35,8 +36,8 @@ TEST(NullTargetTest, EveryOperationOfTheGroceryRunsAgainstNothingInBothModes) {
     const NullServer server;
     auto options = against_nothing();
     options.mode = mode;
-    const auto result = run_load(server.where(), options);
-    EXPECT_EQ(result.errors(), 0) << result.to_text();
+    const auto result = run_and_judge(server.where(), options);
+    EXPECT_EQ(result.errors(), 0) << to_text(result);
     EXPECT_EQ(result.offered(), result.completed() + result.not_started());
     EXPECT_EQ(result.server_version, "0 (null target)");
     for (const auto& each : result.operations) EXPECT_GT(each.totals.completed, 0) << each.name;
@@ -53,8 +54,8 @@ TEST(NullTargetTest, AnOpenLoopIsDeliveredWhole) {
   auto options = against_nothing();
   options.rate_per_s = 500;
   options.duration = 3s;
-  const auto result = run_load(server.where(), options);
-  EXPECT_EQ(result.offered(), result.completed()) << result.to_text();
+  const auto result = run_and_judge(server.where(), options);
+  EXPECT_EQ(result.offered(), result.completed()) << to_text(result);
   EXPECT_NEAR(static_cast<double>(result.offered()), 1500, 200);
 }
 
@@ -125,8 +126,8 @@ TEST_P(QueueTest, ResponseTimesAreWhatErlangSays) {
   options.rate_per_s = 60;  // three quarters of 4 / 50 ms
   options.duration = 20s;
   options.raise_priority = true;
-  const auto result = run_load(server.where(), options);
-  ASSERT_EQ(result.errors() + result.not_started(), 0) << result.to_text();
+  const auto result = run_and_judge(server.where(), options);
+  ASSERT_EQ(result.errors() + result.not_started(), 0) << to_text(result);
   const auto& totals = result.operations[0].totals;
   // The service time that the servers really gave: a busy machine wakes them late.
   const double service_s = server.service_times().mean_us() / 1e6;
@@ -134,8 +135,8 @@ TEST_P(QueueTest, ResponseTimesAreWhatErlangSays) {
   const auto mean = envelope(kServers, rate, result.offered(), service_s, mean_of);
   const auto p90 = envelope(kServers, rate, result.offered(), service_s, p90_of);
   const double slack_us = 2'000;  // two loops that wake each other
-  EXPECT_GT(totals.response.mean_us(), mean.low_us) << result.to_text();
-  EXPECT_LT(totals.response.mean_us(), mean.high_us + slack_us) << result.to_text();
+  EXPECT_GT(totals.response.mean_us(), mean.low_us) << to_text(result);
+  EXPECT_LT(totals.response.mean_us(), mean.high_us + slack_us) << to_text(result);
   EXPECT_GT(static_cast<double>(totals.response.quantile_us(0.9)), p90.low_us);
   EXPECT_LT(static_cast<double>(totals.response.quantile_us(0.9)), p90.high_us + slack_us);
   // The three clocks: what waits before the pool is wait, what waits in the server is service.

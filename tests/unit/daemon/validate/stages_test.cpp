@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "loadgen/drive/load.h"
 #include "tests/support/shared_sandbox.h"
 #include "validate/check.h"
 #include "validate/sheet.h"

@@ -6,6 +6,7 @@
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
 #include "loadgen/null/null_server.h"
+#include "loadgen/report/ceiling_forms.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -67,7 +68,7 @@ TEST(CeilingTest, TheResultNamesTheOperationThatWasSearchedAlone) {
   EXPECT_EQ(workload_label(ceiling), "grocery");
   ceiling.options.only = "sale";
   EXPECT_EQ(workload_label(ceiling), "grocery/sale");
-  const auto json = nlohmann::json::parse(ceiling.to_json());
+  const auto json = nlohmann::json::parse(to_json(ceiling));
   EXPECT_TRUE(json["low_per_s"].is_null());
   EXPECT_TRUE(json["width"].is_null());
   EXPECT_EQ(json["settings"]["only"], "sale");

@@ -3,9 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "loadgen/drive/load.h"
 #include "loadgen/evidence/series.h"
 #include "loadgen/judge/bottleneck.h"
+#include "loadgen/result/result.h"
 
 namespace pantryd::loadgen {
 namespace {

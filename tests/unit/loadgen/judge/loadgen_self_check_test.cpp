@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/random.h"
+#include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/schedule.h"
 #include "loadgen/judge/self_check.h"
 #include "loadgen/judge/verdict.h"

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "loadgen/drive/load.h"
+#include "loadgen/result/result.h"
 #include "loadgen/result/window_file.h"
 #include "loadgen/result/windows.h"
 

@@ -1,0 +1,63 @@
+// What came of a load: plain data, filled by drive/ and judge/, shown by report/.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/verdict.h"
+#include "loadgen/dataset/grocery.h"
+#include "loadgen/evidence/series.h"
+#include "loadgen/result/findings.h"
+#include "loadgen/result/options.h"
+#include "loadgen/result/totals.h"
+
+namespace pantryd::loadgen {
+
+struct OperationResult {
+  std::string name;
+  std::optional<std::chrono::microseconds> slo_p99;
+  OperationTotals totals;
+  Verdict verdict = Verdict::inconclusive;
+  std::string reason;
+};
+
+struct LoadResult {
+  LoadOptions options;
+  std::string target;  ///< safe to print
+  std::string server_version;
+  std::vector<std::pair<std::string, std::string>> server_settings;
+  std::optional<DatasetShape> dataset;
+  std::string started_at;  ///< ISO 8601, UTC
+  std::vector<OperationResult> operations;
+  RunTotals totals;      ///< its operations are moved into `operations`
+  bool stopped = false;  ///< ended early by a person
+  bool priority_raised = false;
+  double setup_s = 0;         ///< connecting and preparing
+  std::string windows_error;  ///< why the file of the windows is not whole; or empty
+  Environment environment;
+  EvidenceSeries evidence;
+  SelfCheck self_check;   ///< filled by judge()
+  Bottleneck bottleneck;  ///< filled by judge()
+  Verdict verdict = Verdict::inconclusive;
+  std::vector<std::string> reasons;  ///< of the verdict, each a sentence
+
+  // Sums over the operations, see OperationTotals.
+  [[nodiscard]] std::int64_t offered() const;
+  [[nodiscard]] std::int64_t completed() const;
+  [[nodiscard]] std::int64_t refused() const;
+  [[nodiscard]] std::int64_t empty() const;
+  [[nodiscard]] std::int64_t errors() const;
+  [[nodiscard]] std::int64_t not_started() const;
+  [[nodiscard]] std::int64_t done_in_window() const;
+  [[nodiscard]] double completed_per_s() const;  ///< throughput_per_s() of all operations
+  [[nodiscard]] double completed_per_s(const OperationResult& operation) const;
+
+ private:
+  [[nodiscard]] std::int64_t sum_of(std::int64_t OperationTotals::*count) const;
+};
+
+}  // namespace pantryd::loadgen
