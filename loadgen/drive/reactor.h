@@ -74,7 +74,7 @@ class Reactor {
     std::size_t next_step = 0;
     bool sent_work = false;          ///< a statement other than BEGIN and COMMIT was sent
     std::vector<std::size_t> batch;  ///< steps that were sent together
-    std::vector<Reply> replies;
+    std::vector<pg::Reply> replies;
     int attempt = 0;
     std::string error_code, error_message;
     bool plan_is_stale = false;
