@@ -9,6 +9,7 @@
 
 #include "base/stop.h"
 #include "loadgen/capacity/find_max.h"
+#include "loadgen/result/result.h"
 #include "pg/conninfo.h"
 
 namespace pantryd::loadgen {

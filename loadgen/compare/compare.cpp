@@ -1,4 +1,5 @@
-// No state. All arithmetic is on logarithms: a ratio and its inverse are then equally far from 1.
+// Ratios and their intervals. All arithmetic is on logarithms: a ratio and its inverse are then
+// equally far from 1.
 #include "loadgen/compare/compare.h"
 
 #include <fmt/format.h>

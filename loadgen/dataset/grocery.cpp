@@ -1,4 +1,5 @@
-// No state beyond the shape and what is derived from it in the constructor.
+// Makes rows from the shape and the tables that the constructor derived from it; nothing changes
+// afterwards.
 #include "loadgen/dataset/grocery.h"
 
 #include <fmt/format.h>

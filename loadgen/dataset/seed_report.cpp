@@ -1,4 +1,4 @@
-// No state.
+// What a seed did, as text.
 #include <fmt/format.h>
 
 #include <algorithm>

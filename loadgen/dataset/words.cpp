@@ -1,4 +1,4 @@
-// No state: constant tables only.
+// Constant tables of the words that names are made of.
 #include "loadgen/dataset/words.h"
 
 #include <array>

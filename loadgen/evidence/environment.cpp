@@ -1,4 +1,5 @@
-// No state. What the server refuses to tell is left out: the fingerprint must not cost the run.
+// Reads the fingerprint. What the server does not show is left out: the fingerprint must not cost
+// the run.
 #include "loadgen/evidence/environment.h"
 
 #include <sched.h>

@@ -1,4 +1,4 @@
-// No state.
+// Differences of cumulative counters, and the JSON of the series.
 #include "loadgen/evidence/series.h"
 
 #include <algorithm>

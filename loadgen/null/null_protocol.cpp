@@ -1,4 +1,4 @@
-// No state.
+// Writes and reads the messages of the protocol that the null target speaks.
 #include "loadgen/null/null_protocol.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,4 @@
-// No state.
+// Makes a workload runnable against a server that keeps no rows.
 #include "loadgen/null/null_server.h"
 
 namespace pantryd::loadgen {

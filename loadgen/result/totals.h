@@ -10,6 +10,7 @@
 
 #include "loadgen/result/histogram.h"
 #include "loadgen/result/loop_facts.h"
+#include "loadgen/result/window.h"
 
 namespace pantryd::loadgen {
 
@@ -52,28 +53,9 @@ struct OperationTotals {
 /// it is computed; 0 when nothing was measured.
 [[nodiscard]] double throughput_per_s(std::int64_t done_in_window, double measured_s);
 
-/// The part of a run that a moment belongs to.
-enum class Phase { warmup, measured, drain };
-
 struct ErrorCount {
   std::int64_t count = 0;
   std::string first_message;
-};
-
-/// A second of the run. `second` counts from the start of the measured window; negative: warm-up.
-/// No window spans two phases: the last one of the measured window may be shorter than a second,
-/// and the drain begins with the next number. All counts but `offered` are by end.
-struct Window {
-  std::int64_t second = 0;
-  std::int64_t offered = 0;  ///< arrivals whose intended start lies in it
-  std::int64_t completed = 0;
-  std::int64_t errors = 0;
-  std::int64_t p99_us = 0;  ///< response of what was completed or refused in this second
-  std::int64_t queued = 0;  ///< waiting at its end
-  std::int64_t refused = 0;
-  std::int64_t empty = 0;
-  Phase phase = Phase::measured;
-  std::int64_t running = 0;  ///< in work at its end
 };
 
 /// A time in which connections were lost. Seconds from the start of the measured part.

@@ -1,4 +1,4 @@
-// No state. Each kind checks its own arguments.
+// The generators of a workload file. Each kind checks its own arguments.
 #include "loadgen/workload/generators.h"
 
 #include <fmt/format.h>

@@ -1,4 +1,4 @@
-// No state beyond one parse. Every value that is read is checked; every error carries its position.
+// Compiles a workload file. Every value that is read is checked; every error carries its position.
 #include <fmt/format.h>
 
 #include <algorithm>

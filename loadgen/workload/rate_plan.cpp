@@ -1,4 +1,4 @@
-// No state.
+// The arithmetic of rates that move, and the texts that they are read from.
 #include "loadgen/workload/rate_plan.h"
 
 #include <fmt/format.h>
