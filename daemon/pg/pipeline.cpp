@@ -95,7 +95,9 @@ void Pipeline::add_sql(const char* sql) {
 }
 
 bool Pipeline::send() {
+  PANTRYD_ASSERT(!in_flight_);
   if (pipelined_ && PQpipelineSync(connection_) == 0) fail_lost();
+  in_flight_ = true;
   return flush();
 }
 
@@ -110,6 +112,7 @@ bool Pipeline::receive(std::vector<Reply>& replies) {
   bool over = false;
   if (pipelined_) {
     read_pipelined(replies, over);
+    in_flight_ = in_flight_ && !over;
     return over;
   }
   while (expected_ > 0 && PQisBusy(connection_) == 0) {
@@ -117,6 +120,7 @@ bool Pipeline::receive(std::vector<Reply>& replies) {
       replies.emplace_back(raw);
     } else {
       expected_ = 0;
+      in_flight_ = false;
       over = true;
     }
   }

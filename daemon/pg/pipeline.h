@@ -68,7 +68,8 @@ class Pipeline {
   /// after a failed one have no reply. True: the batch is over.
   [[nodiscard]] bool receive(std::vector<Reply>& replies);
 
-  [[nodiscard]] bool in_transaction() const;  ///< open or failed
+  [[nodiscard]] bool in_transaction() const;                   ///< open or failed
+  [[nodiscard]] bool in_flight() const { return in_flight_; }  ///< a batch that is not over
   [[nodiscard]] bool pipelined() const { return pipelined_; }
 
  private:
@@ -77,7 +78,8 @@ class Pipeline {
 
   pg_conn* connection_;
   bool pipelined_;
-  int expected_ = 0;  ///< statements of the batch whose end has not been read yet
+  bool in_flight_ = false;  ///< from send() to the end of the batch
+  int expected_ = 0;        ///< statements of the batch whose end has not been read yet
 };
 
 /// Asks the server to cancel what runs on `connection`. Blocks until it was asked, or `deadline`.

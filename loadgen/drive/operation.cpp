@@ -1,10 +1,9 @@
 // One operation on one connection: batches of steps, replies, retries, failures. Invariant: a slot
 // that is running has exactly one batch in flight; on its way out it goes through release() (the
 // connection is good), or lose() or time_out() (it is made anew).
-#include <sys/epoll.h>
-
 #include <algorithm>
 
+#include "base/assert.h"
 #include "loadgen/drive/reactor.h"
 #include "pg/sqlstate.h"
 
@@ -18,6 +17,7 @@ constexpr double kNsToS = 1e-9;
 
 void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
+  PANTRYD_ASSERT(self.state == Slot::State::idle && self.session);
   self.state = Slot::State::running;
   self.arrival = arrival;
   self.attempt = 0;
@@ -76,11 +76,9 @@ void Reactor::send(int slot) {
 
 void Reactor::watch(int slot, bool writing, bool add) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
-  epoll_event event{};
-  event.events = EPOLLIN | (writing ? static_cast<unsigned>(EPOLLOUT) : 0U);
-  event.data.u64 = static_cast<std::uint64_t>(slot);
+  const auto tag = static_cast<std::uint64_t>(slot);
   if (add) self.fd = self.session->socket();
-  if (::epoll_ctl(epoll_fd_, add ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, self.fd, &event) != 0) {
+  if (!(add ? poller_.add(self.fd, tag, writing) : poller_.change(self.fd, tag, writing))) {
     throw pg::PgError(pg::Failure::lost, std::string(pg::sqlstate::kConnectionFailure),
                       "the connection's socket cannot be watched");
   }
@@ -88,8 +86,8 @@ void Reactor::watch(int slot, bool writing, bool add) {
 }
 
 /// An event of a socket that nobody reads any more would come again and again.
-void Reactor::unwatch(Slot& slot) const {
-  if (slot.fd >= 0) ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, slot.fd, nullptr);
+void Reactor::unwatch(Slot& slot) {
+  if (slot.fd >= 0) poller_.remove(slot.fd);
   slot.fd = -1;
 }
 
@@ -249,6 +247,7 @@ void Reactor::count_ending(const Slot& slot, Ending ending, Nanos at) {
 
 void Reactor::finish(int slot, Ending ending) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
+  PANTRYD_ASSERT(self.is_busy() && !self.session->in_flight());
   const auto at = now();
   count_ending(self, ending, at);
   if (self.unproven && ending != Ending::empty) {
@@ -262,6 +261,7 @@ void Reactor::finish(int slot, Ending ending) {
 
 void Reactor::release(int slot, Nanos at) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
+  PANTRYD_ASSERT(self.state != Slot::State::idle && self.session);
   self.state = Slot::State::idle;
   self.idle_since = at;
   self.replies.clear();

@@ -1,11 +1,11 @@
-// Invariants: a slot is in idle_ exactly while its state is idle; running_ counts the slots that
-// are running or rolling back; queue_ is in order of intended start. Nothing here blocks but
-// epoll_wait: connecting, preparing and cancelling are the Connector's.
+// Invariants, see consistent(): a slot is in idle_ exactly while its state is idle; running_ counts
+// the slots that are running or rolling back, each of which has one batch in flight; each user of
+// a closed loop thinks, waits or is served. Nothing blocks but Poller::wait(): the Connector
+// connects, prepares and cancels. At the end each arrival has exactly one outcome.
 #include "loadgen/drive/reactor.h"
 
 #include <sched.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,9 +24,7 @@ namespace {
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 100'000'000;
 constexpr int kEvents = 256;
-constexpr std::uint64_t kTimerTag = ~0ULL;
-constexpr std::uint64_t kConnectorTag = ~0ULL - 1;
-constexpr std::uint64_t kStopTag = ~0ULL - 2;
+constexpr std::uint64_t kConnectorTag = Poller::kNoTag - 1;
 
 /// Waking up late would be measured as the server's latency: on two cores with a load of eight, the
 /// start lag p99 of this thread was 30 ms without, and 0.1 ms with, a real-time class. In an open
@@ -56,15 +54,6 @@ std::vector<double> weights_of(const Workload& workload) {
   return out;
 }
 
-void add_to_epoll(int epoll_fd, int fd, std::uint64_t tag) {
-  epoll_event event{};
-  event.events = EPOLLIN;
-  event.data.u64 = tag;
-  if (::epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
-    throw Error(ExitCode::failed, "cannot watch a descriptor with epoll");
-  }
-}
-
 }  // namespace
 
 Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector& connector,
@@ -86,12 +75,10 @@ Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector&
     schedule_.emplace(options_.plan, options_.arrivals, options_.seed, mix, options_.part,
                       options_.parts);
   }
-  epoll_fd_ = ::epoll_create1(EPOLL_CLOEXEC);
-  timer_fd_ = ::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-  if (epoll_fd_ < 0 || timer_fd_ < 0) throw Error(ExitCode::failed, "cannot make an epoll set");
-  add_to_epoll(epoll_fd_, timer_fd_, kTimerTag);
-  add_to_epoll(epoll_fd_, connector_.fd(), kConnectorTag);
-  if (stop_ != nullptr) add_to_epoll(epoll_fd_, stop_->fd(), kStopTag);
+  if (!poller_.add(connector_.fd(), kConnectorTag) ||
+      (stop_ != nullptr && !poller_.add(stop_->fd(), Poller::kNoTag))) {
+    throw Error(ExitCode::failed, "cannot watch a descriptor with epoll");
+  }
   for (std::size_t i = 0; i < workload.statements.size(); ++i) {
     statement_names_.push_back(statement_name(static_cast<int>(i)));
   }
@@ -108,10 +95,7 @@ Reactor::Reactor(const Workload& workload, const ValueSource& values, Connector&
   }
 }
 
-Reactor::~Reactor() {
-  ::close(timer_fd_);
-  ::close(epoll_fd_);
-}
+Reactor::~Reactor() = default;
 
 Reactor::Nanos Reactor::now() const {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(SteadyClock::now() - start_).count();
@@ -145,7 +129,8 @@ void Reactor::run() {
     const auto before_wait = now();
     const auto until = wake_at(before_wait);
     watch_.sleeps(before_wait, until);
-    const int count = wait(until, events.data(), kEvents);
+    const int count =
+        poller_.wait(start_ + std::chrono::nanoseconds(until), events.data(), kEvents);
     watch_.woke(now());
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
@@ -153,10 +138,6 @@ void Reactor::run() {
         handle_event(static_cast<int>(event.data.u64), event.events);
       } else if (event.data.u64 == kConnectorTag) {
         take_connections();
-      } else if (event.data.u64 == kTimerTag) {
-        std::uint64_t expirations = 0;
-        (void)!::read(timer_fd_, &expirations, sizeof expirations);
-        timer_armed_for_ = -1;
       }
     }
   }
@@ -170,27 +151,6 @@ Reactor::Nanos Reactor::wake_at(Nanos at) const {
   if (next < arrivals_end_) wake = std::min(wake, next);
   if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
   return std::max(wake, at);
-}
-
-int Reactor::wait(Nanos until, epoll_event* events, int count) {
-  if (exact_wait_) {
-    const auto left = std::max<Nanos>(0, until - now());
-    const timespec time{left / kSecond, left % kSecond};
-    const int found = ::epoll_pwait2(epoll_fd_, events, count, &time, nullptr);
-    if (found >= 0 || errno != ENOSYS) return found;
-    exact_wait_ = false;  // Linux before 5.11
-  }
-  if (until != timer_armed_for_) {
-    timer_armed_for_ = until;
-    const auto when =
-        std::chrono::duration_cast<std::chrono::nanoseconds>(start_.time_since_epoch()).count() +
-        until;
-    itimerspec spec{};
-    spec.it_value.tv_sec = when / kSecond;
-    spec.it_value.tv_nsec = when % kSecond;
-    ::timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &spec, nullptr);
-  }
-  return ::epoll_wait(epoll_fd_, events, count, 200);
 }
 
 bool Reactor::over(Nanos at) const {
@@ -210,7 +170,7 @@ void Reactor::update_phase(Nanos at) {
     arrivals_end_ = std::min(arrivals_end_, at);
     measure_from_ = std::min(measure_from_, at);
     watch_.measure(measure_from_, arrivals_end_);
-    ::epoll_ctl(epoll_fd_, EPOLL_CTL_DEL, stop_->fd(), nullptr);
+    poller_.remove(stop_->fd());
   }
   if (!measuring_ && !measured_done_ && at >= measure_from_) {
     measuring_ = true;
@@ -288,12 +248,11 @@ void Reactor::dispatch() {
 
 void Reactor::tick(Nanos at) {
   if (at < next_tick_) return;
+  PANTRYD_ASSERT_DEBUG(consistent());
   (void)window_at(at);
   next_tick_ = std::min(at + kTick, clock_->end());
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const auto state = slots_[i].state;
-    const bool busy = state == Slot::State::running || state == Slot::State::rolling_back;
-    if (busy && slots_[i].deadline <= at) time_out(static_cast<int>(i));
+    if (slots_[i].is_busy() && slots_[i].deadline <= at) time_out(static_cast<int>(i));
   }
 }
 
@@ -358,7 +317,7 @@ void Reactor::end_of_run() {
   totals_.drained.seconds = static_cast<double>(at - arrivals_end_) * 1e-9;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     auto& slot = slots_[i];
-    if (slot.state != Slot::State::running && slot.state != Slot::State::rolling_back) continue;
+    if (!slot.is_busy()) continue;
     if (slot.error_code.empty()) {
       slot.error_code = "unfinished";
       slot.error_message = "not done when the run ended";
@@ -381,6 +340,24 @@ void Reactor::end_of_run() {
   windows_.hand_over_last(std::move(window_));
   totals_.outages = outages_.take();
   take_watch();
+}
+
+bool Reactor::consistent() const {
+  std::int64_t running = 0;
+  std::size_t idle = 0;
+  for (const auto& slot : slots_) {
+    const bool busy = slot.is_busy();
+    running += busy ? 1 : 0;
+    idle += slot.state == Slot::State::idle ? 1U : 0U;
+    if ((slot.state == Slot::State::away) != (slot.session == nullptr)) return false;
+    if (slot.session && slot.session->in_flight() != busy) return false;
+  }
+  for (const int each : idle_) {
+    if (slots_[static_cast<std::size_t>(each)].state != Slot::State::idle) return false;
+  }
+  const auto waiting = static_cast<std::int64_t>(queue_.size());
+  if (users_ && users_->thinking() + waiting + running != options_.users) return false;
+  return running == running_ && idle == idle_.size();
 }
 
 std::int64_t Reactor::missing_connections() const {

@@ -2,7 +2,6 @@
 // one set of connections. Several reactors share the arrivals by lot, and their totals add up.
 #pragma once
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,34 +11,19 @@
 #include "loadgen/drive/connector.h"
 #include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/outages.h"
+#include "loadgen/drive/poller.h"
+#include "loadgen/drive/reactor_options.h"
 #include "loadgen/drive/schedule.h"
+#include "loadgen/drive/slot.h"
 #include "loadgen/drive/users.h"
 #include "loadgen/drive/window_clock.h"
 #include "loadgen/result/totals.h"
 #include "loadgen/result/windows.h"
-#include "loadgen/workload/values.h"
-
-struct epoll_event;
 
 namespace pantryd::loadgen {
 
 /// Operations that may wait; an arrival beyond it is counted as not started at once.
 inline constexpr std::size_t kBacklogMax = 100'000;
-
-struct ReactorOptions {
-  RatePlan plan;  ///< with the warm-up; empty: closed loop, `users` operations at all times
-  Arrivals arrivals = Arrivals::poisson;
-  std::int64_t users = 1;   ///< of this reactor
-  std::uint32_t part = 0;   ///< it is this one
-  std::uint32_t parts = 1;  ///< of so many
-  bool pipelined = false;
-  std::uint64_t seed = 1;
-  std::chrono::nanoseconds warmup{0};
-  std::chrono::nanoseconds duration{0};
-  std::chrono::nanoseconds statement_limit{0};
-  std::chrono::nanoseconds drain_limit{0};
-  bool raise_priority = true;
-};
 
 class Reactor {
  public:
@@ -59,27 +43,6 @@ class Reactor {
 
  private:
   using Nanos = std::int64_t;  ///< since the start of the run
-  struct Slot {
-    enum class State { idle, running, rolling_back, away };
-    State state = State::away;
-    std::unique_ptr<Session> session;
-    int fd = -1;  ///< as registered with epoll
-    bool wants_write = false;
-    bool unproven = false;  ///< made anew after a loss, nothing has succeeded on it yet
-    Nanos idle_since = 0;
-    Nanos deadline = 0;
-    Nanos sent_at = 0;
-    Arrival arrival;
-    Values values;
-    std::size_t next_step = 0;
-    bool sent_work = false;          ///< a statement other than BEGIN and COMMIT was sent
-    std::vector<std::size_t> batch;  ///< steps that were sent together
-    std::vector<pg::Reply> replies;
-    int attempt = 0;
-    std::string error_code, error_message;
-    bool plan_is_stale = false;
-  };
-
   // reactor.cpp: time, queue, events
   [[nodiscard]] Nanos now() const;
   void take_arrivals(Nanos due, Nanos at);
@@ -92,9 +55,9 @@ class Reactor {
   void handle_event(int slot, unsigned events);
   void take_connections();
   [[nodiscard]] Nanos wake_at(Nanos at) const;
-  [[nodiscard]] int wait(Nanos until, epoll_event* events, int count);
   void end_of_run();
   void take_watch();
+  [[nodiscard]] bool consistent() const;
   [[nodiscard]] std::int64_t missing_connections() const;
   [[nodiscard]] bool over(Nanos at) const;
   [[nodiscard]] bool measured(const Arrival& arrival) const;
@@ -116,7 +79,7 @@ class Reactor {
   void lose(int slot, std::string code, const std::string& message);
   void time_out(int slot);
   void watch(int slot, bool writing, bool add);
-  void unwatch(Slot& slot) const;
+  void unwatch(Slot& slot);
   void count_error(Slot& slot);
   void operation_over(Nanos at);
 
@@ -128,23 +91,18 @@ class Reactor {
   const StopFlag* stop_;
   std::optional<Schedule> schedule_;  ///< open loop
   std::optional<ClosedUsers> users_;  ///< closed loop
-
   SteadyClock::time_point start_ = SteadyClock::now();
   Nanos measure_from_ = 0;
   Nanos arrivals_end_ = 0;
   Nanos next_tick_ = 0;
   std::optional<WindowClock> clock_;  ///< from run() on; of window_
-  Nanos timer_armed_for_ = -1;
-  bool exact_wait_ = true;  ///< the kernel waits to the nanosecond; else timer_fd_ wakes us
   bool measuring_ = false;
   bool measured_done_ = false;
   bool was_stopped_ = false;
   bool priority_raised_ = false;
   double cpu_at_start_s_ = 0;
   double cpu_wait_at_start_s_ = 0;
-
-  int epoll_fd_ = -1;
-  int timer_fd_ = -1;
+  Poller poller_;
   std::vector<Slot> slots_;
   std::vector<int> idle_;  ///< the longest idle first; taken from the back
   ArrivalQueue queue_;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/assert.h"
+
 namespace pantryd::loadgen {
 
 Mix::Mix(const std::vector<double>& weights) {
@@ -68,7 +70,10 @@ void Schedule::advance() {
       (line.to_per_s - line.from_per_s) / std::chrono::duration<double>(line.length).count();
   const double root = std::max(0.0, line.from_per_s * line.from_per_s + 2 * slope * expected_);
   const double after_s = 2 * expected_ / (line.from_per_s + std::sqrt(root));
-  next_.intended_ns = line_start_ns_ + static_cast<std::int64_t>(after_s * 1e9);
+  PANTRYD_ASSERT(expected_ < line_arrivals_);
+  // Not below the last one, whatever rounding does where two lines meet.
+  next_.intended_ns =
+      std::max(next_.intended_ns, line_start_ns_ + static_cast<std::int64_t>(after_s * 1e9));
 }
 
 }  // namespace pantryd::loadgen

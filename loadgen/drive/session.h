@@ -36,6 +36,7 @@ class Session {
   [[nodiscard]] bool send() { return pipeline_.send(); }
   [[nodiscard]] bool flush() { return pipeline_.flush(); }
   [[nodiscard]] bool receive(std::vector<pg::Reply>& replies) { return pipeline_.receive(replies); }
+  [[nodiscard]] bool in_flight() const { return pipeline_.in_flight(); }
   [[nodiscard]] bool in_transaction() const { return pipeline_.in_transaction(); }
   [[nodiscard]] int socket() const { return lease_->socket(); }
 

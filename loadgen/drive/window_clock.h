@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "loadgen/result/totals.h"
+#include "loadgen/result/window.h"
 
 namespace pantryd::loadgen {
 

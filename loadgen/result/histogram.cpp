@@ -8,6 +8,8 @@
 #include <cmath>
 #include <new>
 
+#include "base/assert.h"
+
 namespace pantryd::loadgen {
 namespace {
 
@@ -38,7 +40,8 @@ std::size_t Histogram::bucket(std::int64_t us) {
   if (us < kLinear) return static_cast<std::size_t>(us);
   const auto value = static_cast<std::uint64_t>(us);
   const auto shift = static_cast<unsigned>(std::bit_width(value)) - kLinearBits;
-  const auto top = value >> shift;  // in [1024, 2048)
+  const auto top = value >> shift;
+  PANTRYD_ASSERT(top >= kHalf && top < kLinear);
   return static_cast<std::size_t>(kLinear + (shift - 1) * kHalf) + (top - kHalf);
 }
 
@@ -73,6 +76,16 @@ void Histogram::merge(const Histogram& other) {
   overflow_ += other.overflow_;
   max_us_ = std::max(max_us_, other.max_us_);
   sum_us_ += other.sum_us_;
+  PANTRYD_ASSERT_DEBUG(adds_up());
+}
+
+bool Histogram::adds_up() const {
+  std::int64_t sum = overflow_;
+  for (std::size_t i = 0; i < kBuckets; ++i) {
+    if (counts_[i] != 0 && (i < lowest_ || i >= end_)) return false;
+    sum += static_cast<std::int64_t>(counts_[i]);
+  }
+  return sum == count_;
 }
 
 void Histogram::clear() {
@@ -81,6 +94,7 @@ void Histogram::clear() {
   end_ = 0;
   count_ = overflow_ = max_us_ = 0;
   sum_us_ = 0;
+  PANTRYD_ASSERT_DEBUG(adds_up());
 }
 
 double Histogram::mean_us() const {

@@ -48,6 +48,7 @@ class Histogram {
   struct Free {
     void operator()(std::uint64_t* memory) const { std::free(memory); }
   };
+  [[nodiscard]] bool adds_up() const;
   [[nodiscard]] static std::size_t bucket(std::int64_t us);
   [[nodiscard]] static std::int64_t highest_of(std::size_t bucket);
 
