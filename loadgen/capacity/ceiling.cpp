@@ -336,7 +336,7 @@ Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,
         out.server_version = result->server_version;
         out.dataset = result->dataset;
       }
-      // The last sessions of a trial tell their counts when they end.
+      // Sessions report their last counts when they end.
       if (counts) control.settle(options.settle_limit, out.notes);
       if (counts) transactions.end(control, *result);
     }

@@ -15,7 +15,7 @@ namespace pantryd::loadgen {
 /// PgError.
 [[nodiscard]] std::string store_ceiling(const pg::Conninfo& where, const Ceiling& ceiling);
 
-/// What tells one ceiling from another: "grocery", or "grocery/sale" of one operation alone.
+/// The name of a ceiling: "grocery", or "grocery/sale" of one operation alone.
 [[nodiscard]] std::string workload_label(const Ceiling& ceiling);
 
 }  // namespace pantryd::loadgen

@@ -21,7 +21,7 @@ constexpr double kOverload = 1.2;
 constexpr int kLongest = 8;  // times the shortest trial
 constexpr int kConfirmStretch = 4;
 
-/// Wide intervals are told apart by short trials.
+/// Short trials suffice while the interval is wide.
 int stretch_for(double ratio) {
   if (ratio > 1.25) return 1;
   return ratio > 1.12 ? 2 : kConfirmStretch;

@@ -1,5 +1,5 @@
 // The search for the highest rate at which the SLOs hold, as a state machine without clock, server
-// or threads: it says which trial comes next, and is told what came of it.
+// or threads: it returns the next trial, and its caller reports the outcome.
 //
 //   calibrate  what the client carries against a target that does nothing; at most half of it is
 //              ever asked for, so that the client is not what is measured

@@ -17,7 +17,7 @@ enum class Purpose { calibrate, burst, base, bracket, narrow, confirm, anneal };
 
 struct SearchSettings {
   std::chrono::milliseconds trial{5'000};     ///< the shortest; lengthened up to eight times
-  std::chrono::milliseconds budget{600'000};  ///< of the whole, as told by TrialOutcome::taken
+  std::chrono::milliseconds budget{600'000};  ///< of the whole, the sum of TrialOutcome::taken
   double width_max = 0.05;                    ///< high / low - 1 of the published interval
   double client_share_max = 0.5;              ///< of the client's own ceiling
   std::int64_t samples_min = 1'000;           ///< a trial lasts until so many have arrived
@@ -70,7 +70,7 @@ struct SearchResult {
   std::vector<SearchPoint> points;  ///< in order
 
   [[nodiscard]] std::optional<double> width() const;  ///< high / low - 1
-  /// What limited the server at the lowest rate that failed; empty when nobody could tell.
+  /// What limited the server at the lowest rate that failed; empty when it is not known.
   [[nodiscard]] std::string bottleneck() const;
 };
 

@@ -236,7 +236,7 @@ void use_operation(const ComparedRun& a, const ComparedRun& b, const std::string
   }
 }
 
-/// One run a side: what the seconds tell, in place of figures that have no interval.
+/// One run a side: what the seconds show, in place of figures that have no interval.
 void use_seconds(const ComparedRun& a, const ComparedRun& b, std::uint64_t seed, Comparison& out) {
   if (std::min(a.seconds.size(), b.seconds.size()) < kSecondsMin) {
     out.notes.push_back(fmt::format(
@@ -323,7 +323,7 @@ Comparison compare_runs(const std::vector<ComparedRun>& a, const std::vector<Com
 Comparison compare_pairs(const std::vector<ComparedRun>& a, const std::vector<ComparedRun>& b) {
   auto out = begin(a, b);
   if (a.size() != b.size() || a.size() < 2) {
-    throw Error(ExitCode::usage, "pairs need as many runs of A as of B, two at least");
+    throw Error(ExitCode::usage, "pairs need the same number of runs of A and B, at least two");
   }
   out.method = "pairs";
   for (const auto& key : keys_of(a, b)) {

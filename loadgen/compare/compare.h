@@ -1,6 +1,6 @@
 // `load compare`: two sides, each one run or several, figure by figure as a ratio B/A with a 95 %
-// confidence interval. An interval that spans 1 is told as "no difference shown", which is not the
-// same as no difference.
+// confidence interval. An interval that spans 1 is reported as "no difference shown", which is not
+// the same as no difference.
 //
 // Where the interval comes from, and so what it can know:
 //   windows  one run a side: the seconds of each run are drawn again in blocks (circular block
@@ -57,7 +57,7 @@ struct ComparedFigure {
   FigureKey key;
   double a = 0, b = 0;                                ///< geometric means of the runs
   double ratio = 1;                                   ///< b / a
-  std::optional<std::pair<double, double>> interval;  ///< of the ratio; none: cannot be told
+  std::optional<std::pair<double, double>> interval;  ///< of the ratio; none: not known
   Shown shown = Shown::not_judged;
 };
 

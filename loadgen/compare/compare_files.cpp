@@ -23,7 +23,7 @@ Json parse_result(const std::string& name, const std::string& text) {
   const auto refuse = [&](const std::string& what, const std::string& hint) {
     throw Error(ExitCode::usage, fmt::format("{}: {}", name, what), hint);
   };
-  const std::string hint = "Give files that load run --out wrote.";
+  const std::string hint = "Give result files of `pantryd load run --out`.";
   auto json = Json::parse(text, nullptr, false);
   if (json.is_discarded()) refuse("not a whole JSON document: it may have been cut off", hint);
   const bool named = json.is_object() && json.contains("format") && json["format"].is_string();
@@ -119,8 +119,8 @@ ComparedRun read_run(const std::string& name, const std::string& text) {
       add(run, "", "p99_of_seconds_us", sum_us / static_cast<double>(run.seconds.size()));
     }
   } catch (const nlohmann::json::exception&) {
-    throw Error(ExitCode::usage, fmt::format("{}: not as load run writes a result", name),
-                "Give files that load run --out wrote.");
+    throw Error(ExitCode::usage, fmt::format("{} is not a result file of `load run`", name),
+                "Give result files of `pantryd load run --out`.");
   }
   return run;
 }

@@ -46,7 +46,7 @@ std::optional<LoadResult> run_side(const LiveSide& side, std::uint64_t seed, int
     if (result.verdict != Verdict::invalid) return result;
     if (--invalid_left < 0) {
       throw Error(ExitCode::inconclusive,
-                  fmt::format("the client was the limit again and again: {}",
+                  fmt::format("the client limited every run: {}",
                               result.reasons.empty() ? "" : result.reasons.front()),
                   "Lower the rate, or give the load generator a machine of its own.");
     }
@@ -110,8 +110,8 @@ void apply_variant(LoadOptions& load, const std::string& text) {
   } else if (key == "only") {
     load.workload = load.workload.only(value);
   } else {
-    throw Error(ExitCode::usage, fmt::format("{} is no variant of a load", text),
-                "It is mode=, rate=, users=, connections=, workload= or only=.");
+    throw Error(ExitCode::usage, fmt::format("unknown variant \"{}\"", text),
+                "Use mode=, rate=, users=, connections=, workload= or only=.");
   }
 }
 

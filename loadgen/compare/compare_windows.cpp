@@ -16,7 +16,7 @@ constexpr int kVersion = 2;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& what) {
   throw Error(ExitCode::usage, fmt::format("{}: {}", name, what),
-              "Give the file of windows that the same load run wrote.");
+              "Give the file that `pantryd load run --windows` wrote in the same run.");
 }
 
 std::vector<Json> lines_of(const std::string& name, const std::string& text) {
@@ -65,14 +65,14 @@ void add_windows(ComparedRun& run, const std::string& name, const std::string& t
           // Not one of it was completed, or this is the file of another run.
           if (part.at("completed").get<double>() > 0) {
             refuse(name,
-                   fmt::format("it knows an operation {} and its result does not", operation));
+                   fmt::format("it has an operation {} that its result does not have", operation));
           }
         }
         second.operations[operation] = part_of(part);
       }
     }
   } catch (const nlohmann::json::exception&) {
-    refuse(name, "not as load run writes its windows");
+    refuse(name, "not a file of windows of `load run`");
   }
   if (seconds.size() != run.seconds.size()) {
     refuse(name,

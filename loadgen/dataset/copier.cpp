@@ -27,7 +27,7 @@ void cut(std::vector<Chunk>& out, const std::vector<Table>& tables, std::int64_t
 
 void throw_interrupted() {
   throw Error(ExitCode::failed, "the seed was interrupted",
-              "Run the same command again: it goes on where it was.");
+              "Run the same command again: it continues.");
 }
 
 std::string Chunk::part() const {
@@ -116,21 +116,21 @@ std::int64_t Copier::copy_table(pg::Connection& connection, Table table, const C
     CopyBuffer buffer;
     buffer.data.reserve(kSliceBytes + 4096);
     buffer.header();
-    std::int64_t told = 0;  // how many of this COPY's rows are in rows_
+    std::int64_t counted = 0;  // how many of this COPY's rows are in rows_
     std::int64_t rows = 0;
-    const auto tell = [&] { rows_.fetch_add(rows - std::exchange(told, rows)); };
+    const auto count = [&] { rows_.fetch_add(rows - std::exchange(counted, rows)); };
     for (auto index = chunk.begin; index < chunk.end; ++index) {
       rows += append_rows(buffer, grocery_, table, index);
       if (buffer.data.size() < kSliceBytes) continue;
       connection.copy_put(buffer.data, deadline);
       buffer.data.clear();
-      tell();
+      count();
       if (stop_ != nullptr && stop_->requested()) throw_interrupted();
       if (failed_.load()) throw Error(ExitCode::failed, "another worker of the seed failed");
     }
     buffer.trailer();
     connection.copy_put(buffer.data, deadline);
-    tell();
+    count();
     return connection.copy_end(deadline);
   } catch (...) {
     connection.copy_abort("the seed was interrupted", Deadline::in(std::chrono::seconds(2)));

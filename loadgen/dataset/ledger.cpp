@@ -17,7 +17,7 @@ Ledger parse_details(const std::string& text) {
     const auto json = nlohmann::json::parse(text);
     if (json.at("form").get<int>() != kForm) {
       throw Error(ExitCode::failed, "pantryd.seed_ledger was written by another version of pantryd",
-                  "Seed anew with that version, or with --force to replace the rows.");
+                  "Seed again with that version, or with --force to replace the rows.");
     }
     Ledger ledger;
     auto& shape = ledger.shape;
@@ -28,7 +28,7 @@ Ledger parse_details(const std::string& text) {
     shape.days = json.at("days").get<std::int32_t>();
     shape.as_of_day = json.at("as_of_day").get<std::int64_t>();
     const auto keys = parse_keys(json.at("keys").get<std::string>());
-    if (!keys) throw Error(ExitCode::failed, "pantryd.seed_ledger names keys that are not known");
+    if (!keys) throw Error(ExitCode::failed, "pantryd.seed_ledger names an unknown kind of keys");
     shape.keys = *keys;
     shape.top_ups = json.at("top_ups").get<std::vector<std::int64_t>>();
     ledger.products_per_chunk = json.at("products_per_chunk").get<std::int64_t>();
@@ -38,7 +38,7 @@ Ledger parse_details(const std::string& text) {
     throw;
   } catch (const std::exception&) {
     throw Error(ExitCode::failed, "pantryd.seed_ledger holds a row that cannot be read",
-                "Seed anew with --force to replace the rows.");
+                "Seed again with --force to replace the rows.");
   }
 }
 

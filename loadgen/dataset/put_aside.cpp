@@ -16,7 +16,7 @@ namespace {
 // longest work of one core each, trigrams and sums, is side by side in kLast.
 enum Stage { kSorted = 1, kAttach, kVacuum, kAddKeys, kLast, kVacuumSums };
 
-// Microseconds a row, measured; they order the work and tell how much of it is done.
+// Microseconds a row, measured; they order the work and its progress.
 constexpr double kSortCost = 0.7;
 constexpr double kSortTextCost = 1.1;
 constexpr double kTrigramCost = 15;
@@ -25,7 +25,7 @@ constexpr double kCheckCost = 0.5;
 constexpr double kSumsCost = 5;
 
 // Sales that one transaction adds to the sums. Most products are sold in each million, so every
-// batch writes nearly all of their sums anew: ten of a million took 79 s, one of ten million 46 s.
+// batch writes nearly all of their sums again: ten of a million took 79 s, one of ten million 46 s.
 // A batch spills into temporary files, so it has a limit.
 constexpr std::int64_t kSumsRows = 10'000'000;
 
@@ -97,7 +97,7 @@ constexpr const char* kSumsTrigger =
     "    to_regclass('public.product_sales'), to_regclass('public.sales_rollup_state')))";
 
 // What sales_rollup_rebuild() of 014 does before it adds up. Until the sums are complete again, the
-// functions that read them read the sales instead, so nobody is ever told a wrong number.
+// functions that read them read the sales instead, so no reader gets a wrong number.
 constexpr const char* kEmptySums =
     "TRUNCATE public.sales_changes, public.sales_hourly, public.product_sales";
 constexpr const char* kSumsIncomplete =

@@ -34,7 +34,8 @@ RebuildStep parse(std::int64_t number, const std::string& text) {
     return step;
   } catch (const nlohmann::json::exception&) {
     throw Error(ExitCode::failed, "pantryd.seed_ledger holds a step that cannot be read",
-                "Its part is 'rebuild': make by hand what the column details says, and delete it.");
+                "Its part is 'rebuild': run the statement in the column details by hand, then "
+                "delete the row.");
   }
 }
 

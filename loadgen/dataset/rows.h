@@ -12,7 +12,7 @@
 
 namespace pantryd::loadgen {
 
-/// What tells one dataset from another.
+/// What distinguishes one dataset from another.
 struct DatasetShape {
   std::uint64_t seed = 1;
   std::int64_t products = 100'000;

@@ -73,7 +73,7 @@ void check_tables(pg::Connection& connection) {
                                        Deadline::in(kStatementLimit));
     if (!found.boolean(0, 0)) {
       throw Error(ExitCode::failed, fmt::format("the table {} does not exist", name),
-                  "Make the tables first: pantryd migrate up.");
+                  "Run pantryd migrate up first.");
     }
   }
 }
@@ -206,7 +206,7 @@ class Seeder {
             same ? "the tables no longer hold the rows that pantryd.seed_ledger lists"
                  : fmt::format("the tables hold another dataset: {}{}", describe(ledger->shape),
                                ledger->complete ? "" : ", not complete"),
-            "seed --force empties the six tables and fills them anew.");
+            "seed --force empties the six tables and fills them again.");
       }
     }
     if (!options_.force && any_rows(connection_) && !(ledger && !ledger->chunks.empty())) {
@@ -256,8 +256,8 @@ class Seeder {
     const auto deadline = Deadline::in(kStatementLimit);
     auto ledger = read_ledger(connection_, deadline);
     if (!ledger || ledger->chunks.empty() || !rows_are_there(connection_, Grocery(ledger->shape))) {
-      throw Error(ExitCode::failed, "there is no dataset of the seed that could grow",
-                  "Make one first: pantryd seed.");
+      throw Error(ExitCode::failed, "there is no seeded dataset that could grow",
+                  "Run pantryd seed first.");
     }
     auto& shape = ledger->shape;
     if (!ledger->complete) {
@@ -280,7 +280,7 @@ class Seeder {
     grown_ = true;
     connection_.exec("BEGIN", deadline);
     grow_ledger(connection_, *ledger, deadline);
-    // Building anew reads the old rows again, so it must be worth it.
+    // Building again reads the old rows again, so it must be worth it.
     if (doubles) put_aside_for(bulk_tables(options_, 0, options_.top_up, 0));
     connection_.exec("COMMIT", deadline);
     return *ledger;
@@ -366,7 +366,7 @@ SeedReport seed(const pg::Conninfo& where, const SeedOptions& options, const Pro
     if (error.failure() == pg::Failure::stopped) throw_interrupted();
     if (error.sqlstate() != pg::sqlstate::kDiskFull) throw;
     throw Error(ExitCode::failed, fmt::format("the disk of the server is full: {}", error.what()),
-                "Make room there, then run the same command again: it goes on where it was.");
+                "Free space there, then run the same command again: it continues.");
   }
 }
 

@@ -42,7 +42,7 @@ struct SeedProgress {
   // While it makes again what was put aside:
   double share = 0;  ///< 0 to 1
   std::string what;  ///< "index public.sales_pkey"
-  /// Of this phase; negative while there is nothing to tell it from.
+  /// Of this phase; negative while it is not known.
   double seconds_left = -1;
 };
 /// Called about five times a second by the thread that called seed(). May be empty.

@@ -31,8 +31,8 @@ void lock_seed(pg::Connection& connection, const StopFlag* stop) {
   const auto patience = Deadline::in(kLockPatience);
   while (!try_lock(connection, kSeedKey)) {
     if (patience.expired()) {
-      throw Error(ExitCode::lock, "another seed is at work on this database",
-                  "Wait for its end: its sessions are named pantryd-load seed.");
+      throw Error(ExitCode::lock, "another seed is running on this database",
+                  "Wait until it ends: its sessions have the application_name pantryd-load seed.");
     }
     nap(stop);
   }

@@ -236,12 +236,12 @@ VerifyReport verify(const pg::Conninfo& where, int jobs, const StopFlag* stop) {
   const auto deadline = Deadline::in(kStatementLimit);
   const auto ledger = read_ledger(connection, deadline);
   if (!ledger) {
-    throw Error(ExitCode::failed, "this database was not seeded", "Fill it first: pantryd seed.");
+    throw Error(ExitCode::failed, "this database was not seeded", "Run pantryd seed first.");
   }
   if (!ledger->complete) {
     throw Error(ExitCode::failed,
                 fmt::format("the seed is not complete: {}", describe(ledger->shape)),
-                "Run it again: it goes on where it was.");
+                "Run it again: it continues.");
   }
   VerifyReport report;
   report.shape = ledger->shape;

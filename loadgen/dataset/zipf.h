@@ -9,7 +9,7 @@
 
 namespace pantryd::loadgen {
 
-/// What the dataset and the workload use unless told otherwise: the measured range of groceries
+/// What the dataset and the workload use by default: the measured range of groceries
 /// is 0.75 to 0.9 (one cart in four holds a banana).
 inline constexpr double kGrocerySkew = 0.85;
 

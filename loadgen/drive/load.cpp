@@ -22,7 +22,8 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr auto kConnectLimit = std::chrono::seconds(15);
-constexpr auto kGrace = std::chrono::seconds(1);  // so that the connect's own error is told
+constexpr auto kGrace =
+    std::chrono::seconds(1);  // so that the error of the connect itself is reported
 constexpr auto kForever = std::chrono::hours(24 * 8);
 constexpr auto kBackOffMax = std::chrono::milliseconds(500);
 constexpr std::int32_t kConnectsMax = 8;
@@ -34,7 +35,7 @@ void check(const LoadOptions& options) {
     throw Error(ExitCode::usage, what, hint);
   };
   if (options.plan.lines.size() > 0 && options.plan.arrivals() <= 0) {
-    refuse("the rate is 0 all the time");
+    refuse("the rate is 0 during the whole load");
   }
   if (options.rate_per_s && !(*options.rate_per_s >= 0.01 && *options.rate_per_s <= 1e6)) {
     refuse("the rate must be from 0.01 to 1000000 operations a second");
@@ -96,7 +97,7 @@ void check_room(pg::Connection& connection, std::int64_t wanted) {
   if (!direct || wanted <= max - reserved - used) return;
   throw NoRoom(ExitCode::failed,
                fmt::format("the server has no room for {} connections: max_connections is {}, {} "
-                           "are kept for superusers, {} are in use",
+                           "are reserved for superusers, {} are in use",
                            wanted, max, reserved, used),
                "Use fewer --connections, or raise max_connections.");
 }
@@ -119,8 +120,8 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   if (!ledger || !ledger->complete) {
     throw Error(ExitCode::failed,
                 ledger ? "the seed of this database is not complete"
-                       : "this database was not seeded, so the workload knows none of its keys",
-                "Fill it first: pantryd seed.");
+                       : "this database was not seeded, so the keys of its rows are not known",
+                "Run pantryd seed first.");
   }
   result.dataset = ledger->shape;
 }

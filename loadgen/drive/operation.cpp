@@ -1,6 +1,6 @@
 // One operation on one connection: batches of steps, replies, retries, failures. Invariant: a slot
 // that is running has exactly one batch in flight; on its way out it goes through release() (the
-// connection is good), or lose() or time_out() (it is made anew).
+// connection is good), or lose() or time_out() (it is made again).
 #include <algorithm>
 
 #include "base/assert.h"
@@ -97,7 +97,7 @@ void Reactor::on_readable(int slot) {
   try {
     batch_over = self.session->receive(self.replies);
   } catch (const pg::PgError& error) {
-    // What the server said before it hung up tells more than that it did.
+    // The last words of the server explain more than a closed socket.
     for (const auto& reply : self.replies) {
       if (reply.failed() && !reply.sqlstate().empty()) {
         return lose(slot, reply.sqlstate(), reply.error_message());
@@ -180,7 +180,7 @@ void Reactor::finish_failed(int slot) {
     return send_next(slot);
   }
   if (self.plan_is_stale) {
-    // As a driver with a statement cache does: once more, on a connection that prepares anew.
+    // As a driver with a statement cache does: once more, on a connection that prepares again.
     self.plan_is_stale = false;
     if (measured(self.arrival)) ++operation.retries;
     --running_;

@@ -9,19 +9,19 @@
 namespace pantryd::loadgen {
 
 /// An outage begins with the first lost connection and ends with the first success on a
-/// connection made anew. While connections are still away, further losses belong to it.
+/// connection made again. While connections are still away, further losses belong to it.
 class OutageLog {
  public:
   void lost(double at_s, const std::string& error, bool operation_failed);
   void reconnected();           ///< one connection is back, not yet proven
-  void succeeded(double at_s);  ///< the first success on a connection made anew
+  void succeeded(double at_s);  ///< the first success on a connection made again
   [[nodiscard]] std::vector<Outage> take() { return std::move(outages_); }
   [[nodiscard]] std::int64_t away() const { return away_; }
 
  private:
   static constexpr std::size_t kOutagesMax = 1000;
   std::vector<Outage> outages_;  ///< when full, the last one takes what comes
-  std::int64_t away_ = 0;        ///< connections that are being made anew
+  std::int64_t away_ = 0;        ///< connections that are being made again
 };
 
 }  // namespace pantryd::loadgen

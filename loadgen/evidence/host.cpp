@@ -214,7 +214,7 @@ std::optional<std::int64_t> Host::memory_bytes() const {
 std::string Host::cpu_model() const {
   for (const auto& line : lines_of(text("/proc/cpuinfo"))) {
     const auto colon = line.find(": ");
-    // ARM tells no name, but the part number tells one model from another.
+    // ARM has no name here, but the part number distinguishes the models.
     if (colon != std::string::npos &&
         (line.starts_with("model name") || line.starts_with("CPU part"))) {
       return line.substr(colon + 2);

@@ -1,4 +1,4 @@
-// What Linux tells about the host and about our own share of it: /proc and the cgroup files.
+// What Linux shows of the host and about our own share of it: /proc and the cgroup files.
 // Everything is optional: a container may hide any of it. No call blocks on anything but memory.
 // Sources: proc(5); kernel Documentation/admin-guide/{iostats,cgroup-v1,cgroup-v2}.rst.
 #pragma once
@@ -55,7 +55,7 @@ class Host {
   [[nodiscard]] std::optional<double> cpu_limit_cores() const;  ///< least of the cgroups' quotas
   [[nodiscard]] std::optional<std::int64_t> memory_limit_bytes() const;
   [[nodiscard]] std::optional<std::int64_t> memory_bytes() const;
-  [[nodiscard]] std::string cpu_model() const;  ///< empty when not told
+  [[nodiscard]] std::string cpu_model() const;  ///< empty when it is not known
   [[nodiscard]] std::string governor() const;   ///< of the first processor; empty in most guests
   /// True when process `pid` of this host is a PostgreSQL server process.
   [[nodiscard]] bool is_postgres(std::int64_t pid) const;

@@ -29,7 +29,7 @@ class Sampler {
  public:
   static constexpr std::chrono::milliseconds kLookLimit{800};
 
-  /// Connects, and takes what stands at the beginning: environment, settings, statements, sizes.
+  /// Connects, and reads the state at the beginning: environment, settings, statements, sizes.
   Sampler(const pg::Conninfo& where, const std::optional<DatasetShape>& dataset,
           Host host = Host());
   ~Sampler();

@@ -155,7 +155,7 @@ std::vector<std::pair<std::string, StatementCounts>> top_statements(const Statem
   std::vector<std::pair<std::string, StatementCounts>> out;
   for (const auto& [id, now] : after) {
     auto delta = now;
-    // Evicted and tracked anew, or reset: what stands there now came since.
+    // Evicted and tracked again, or reset: the counts are those since then.
     if (const auto then = before.find(id);
         then != before.end() && then->second.calls <= now.calls) {
       delta.calls -= then->second.calls;

@@ -1,7 +1,7 @@
 // What makes a run INVALID: the client, the host or the test's surroundings were the limit, or were
 // not what the result says. Pure functions over what was counted; the verdict uses them.
 //
-// Limits, and why they are where they are (docs/load-testing.md tells them to people):
+// Limits, and why they are where they are (also in docs/load-testing.md):
 //   start lag, take-over lag p99    5 ms   over at least 100 arrivals
 //   a reactor's thread              85 %   of a processor
 //   stalls of a loop above 10 ms     1 %   of the time: then they are in the p99

@@ -335,7 +335,7 @@ void NullServer::Loop::finish_due() {
     const auto done = busy_.top();
     busy_.pop();
     const auto found = clients_.find(done.fd);
-    // The number tells a client from a later one that got the same descriptor.
+    // The number distinguishes a client from a later one that got the same descriptor.
     if (found != clients_.end() && found->second.number == done.number) {
       found->second.out.append(std::exchange(found->second.round, {}));
       write_to(found->second, done.fd);

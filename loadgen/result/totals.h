@@ -62,7 +62,7 @@ struct ErrorCount {
 struct Outage {
   double from_s = 0;
   std::optional<double>
-      to_s;  ///< first success on a connection made anew; none: not within the run
+      to_s;  ///< first success on a connection made again; none: not within the run
   std::int64_t operations_failed = 0;
   std::int64_t connections_lost = 0;
   std::string first_error;

@@ -37,7 +37,7 @@ const std::map<std::string, Kind> kKinds{
 
 std::pair<YamlValue, YamlValue> pair_of(const YamlValue& value) {
   if (!value.is_list() || value.as_list().size() != 2) {
-    throw value.error("a pair [low, high] is wanted here");
+    throw value.error("expected a pair [low, high]");
   }
   auto list = value.as_list();
   return {list[0], list[1]};
@@ -67,7 +67,7 @@ void read_product_ids(Generator& out, const YamlValue& value, double skew) {
     out.share = mean ? mean->as_number(1, 50) : 10;
     return;
   }
-  if (mean) throw value.error("either mean or count");
+  if (mean) throw value.error("give either mean or count");
   std::tie(out.low, out.high) = read_range(*count, 1, kProductsMax);
 }
 
@@ -83,7 +83,7 @@ void read_choices(Generator& out, const YamlValue& value) {
       out.weights.push_back(weight.as_number(1e-6, 1e6));
     }
   }
-  if (out.texts.empty()) throw value.error("choice wants a list, or a map of texts to weights");
+  if (out.texts.empty()) throw value.error("choice needs a list, or a map of texts to weights");
 }
 
 void read_money(Generator& out, const YamlValue& value) {
@@ -144,7 +144,7 @@ ReadGenerator read_generator(const YamlValue& value, double skew) {
     out.generator.texts = {value.as_any_text()};
     return out;
   }
-  if (!value.is_map()) throw value.error("a generator is wanted here, such as {int: [1, 5]}");
+  if (!value.is_map()) throw value.error("expected a generator, such as {int: [1, 5]}");
   auto map = value.as_map();
   std::optional<YamlValue> arguments;
   for (const auto& [name, given] : map.entries()) {
@@ -159,7 +159,7 @@ ReadGenerator read_generator(const YamlValue& value, double skew) {
       throw map.key(name).error(
           fmt::format("unknown generator \"{}\" (known: {})", name, fmt::join(known, ", ")));
     }
-    if (arguments) throw map.key(name).error("only one generator may stand here");
+    if (arguments) throw map.key(name).error("give only one generator");
     out.generator.kind = kind->second;
     arguments.emplace(given);
   }

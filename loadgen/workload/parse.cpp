@@ -42,7 +42,7 @@ RateLine read_rate_line(const YamlValue& value) {
   RateLine line;
   line.length = map.require("for").as_duration();
   if (const auto rate = map.find("rate")) {
-    if (map.find("from") || map.find("to")) throw value.error("either rate, or from and to");
+    if (map.find("from") || map.find("to")) throw value.error("give either rate, or from and to");
     line.from_per_s = line.to_per_s = rate->as_number(0, kRateMaxPerS);
   } else {
     line.from_per_s = map.require("from").as_number(0, kRateMaxPerS);
@@ -57,7 +57,7 @@ RatePlan read_load(const YamlValue& value) {
   for (const auto& each : list_of(value, "load", kRateLinesMax)) {
     plan.lines.push_back(read_rate_line(each));
   }
-  if (plan.arrivals() <= 0) throw value.error("the rate is 0 all the time");
+  if (plan.arrivals() <= 0) throw value.error("the rate is 0 during the whole load");
   return plan;
 }
 
@@ -70,7 +70,8 @@ std::vector<std::string> read_refusals(const YamlValue& value) {
       return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z');
     });
     if (code.size() != 5 || !letters_and_digits) {
-      throw each.error(fmt::format("\"{}\" is no SQLSTATE: five digits and capitals", code));
+      throw each.error(
+          fmt::format("\"{}\" is not an SQLSTATE: five digits or capital letters", code));
     }
     out.push_back(code);
   }
@@ -101,7 +102,7 @@ class OperationParser {
     const auto name = map.require("name");
     operation_.name = name.as_text();
     for (const auto& other : workload_.operations) {
-      if (other.name == operation_.name) throw name.error("this name is taken");
+      if (other.name == operation_.name) throw name.error("another operation has this name");
     }
     operation_.weight = map.require("weight").as_number(0, 1e6);
     if (const auto found = map.find("slo")) slo(*found);
@@ -151,7 +152,7 @@ class OperationParser {
     const auto equals = text.find(" = ");
     const auto name = text.substr(0, equals);
     if (name.size() < 2 || name[0] != '$') {
-      throw value.error("a condition is wanted here: $name, or $name = text");
+      throw value.error("expected a condition: $name, or $name = text");
     }
     Condition out{lookup(value, name.substr(1)), {}};
     if (equals != std::string::npos) out.equals = text.substr(equals + 3);
@@ -163,7 +164,7 @@ class OperationParser {
     if (!read.when) return std::move(read.generator);
     read.generator.when = condition(*read.when);
     if (!operation_.variables[index(read.generator.when->variable)].generator) {
-      throw read.when->error("values are drawn before the first step: name one of let here");
+      throw read.when->error("values are drawn before the first step: name one that is under let");
     }
     return std::move(read.generator);
   }
@@ -268,7 +269,7 @@ Workload read_workload(const YamlValue& document, const std::string& source) {
   }
   double sum = 0;
   for (const auto& each : out.operations) sum += each.weight;
-  if (sum <= 0) throw operations.error("the weights of the operations sum to nothing");
+  if (sum <= 0) throw operations.error("the weights of the operations are all 0");
   return out;
 }
 

@@ -37,7 +37,7 @@ double rate_of(const std::string& text) {
   const double rate = std::strtod(text.c_str(), &end);
   if (text.empty() || *end != '\0' || !(rate >= 0 && rate <= kRateMaxPerS)) {
     throw Error(ExitCode::usage,
-                fmt::format("\"{}\" is no rate from 0 to {:.0f}", text, kRateMaxPerS), kHint);
+                fmt::format("\"{}\" is not a rate from 0 to {:.0f}", text, kRateMaxPerS), kHint);
   }
   return rate;
 }
@@ -103,14 +103,15 @@ RatePlan parse_rate_plan(const std::string& text) {
     }
     const auto time = parse_duration(fields.back());
     if (!time || time->count() <= 0) {
-      throw Error(ExitCode::usage, fmt::format("\"{}\" is no duration", fields.back()), kHint);
+      throw Error(ExitCode::usage, fmt::format("\"{}\" is not a duration", fields.back()), kHint);
     }
     plan.lines.push_back({*time, rate_of(fields[0]), rate_of(fields[fields.size() - 2])});
   }
   if (plan.lines.size() > kRateLinesMax) {
     throw Error(ExitCode::usage, "too many ramps and steps", kHint);
   }
-  if (plan.arrivals() <= 0) throw Error(ExitCode::usage, "the rate is 0 all the time", kHint);
+  if (plan.arrivals() <= 0)
+    throw Error(ExitCode::usage, "the rate is 0 during the whole load", kHint);
   return plan;
 }
 

@@ -300,7 +300,7 @@ TEST(SeedTest, AFullDiskIsToldAndWithMoreRoomTheSeedGoesOn) {
   const auto full = pantryd_run(command, where);
   EXPECT_EQ(full.exit_code, 1) << full.output;
   EXPECT_THAT(full.output, HasSubstr("the disk of the server is full"));
-  EXPECT_THAT(full.output, HasSubstr("HINT: Make room"));
+  EXPECT_THAT(full.output, HasSubstr("HINT: Free space"));
   if (disk.usable()) {
     ASSERT_TRUE(disk.enlarge());
   } else {

@@ -155,7 +155,7 @@ TEST(WorkloadErrorTest, ValuesAreChecked) {
     return with_operation("  - name: a\n    steps: [{sql: SELECT 1}]\n" + rest);
   };
   EXPECT_THAT(error_of(operation("    weight: -1\n")), StartsWith("w.yaml:6:13: a number"));
-  EXPECT_THAT(error_of(operation("    weight: 0\n")), HasSubstr("sum to nothing"));
+  EXPECT_THAT(error_of(operation("    weight: 0\n")), HasSubstr("are all 0"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 0ms}\n")),
               StartsWith("w.yaml:7:16: \"0ms\" is not a duration"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 10}\n")),
@@ -189,7 +189,7 @@ TEST(WorkloadTest, TheLoadAndTheHabitsOfItsUsersAreRead) {
 }
 
 TEST(WorkloadErrorTest, ALoadThatIsNoneIsRefused) {
-  EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 0}]\n")), HasSubstr("0 all the time"));
+  EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 0}]\n")), HasSubstr("0 during the whole load"));
   EXPECT_THAT(error_of(with_head("load: [{for: 60s, from: 5}]\n")), HasSubstr("\"to\" is missing"));
   EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 5, from: 5}]\n")),
               HasSubstr("either rate, or from and to"));
