@@ -28,7 +28,8 @@ constexpr const char* kSettings = R"(
                    ('pg_stat_statements', 'auto_explain', 'plpgsql', 'pg_prewarm', 'pg_trgm',
                     'pg_hint_plan', 'timescaledb', 'citus', 'pg_wait_sampling')) AS hidden
         FROM pg_settings) s
-  WHERE (source NOT IN ('default', 'override', 'client', 'session') AND name <> 'password_encryption')
+  WHERE (source NOT IN ('default', 'override', 'client', 'session')
+         AND name <> 'password_encryption')
      OR name IN ('shared_buffers', 'max_connections', 'synchronous_commit', 'fsync', 'jit',
                  'full_page_writes', 'wal_level', 'max_wal_size', 'checkpoint_timeout', 'work_mem',
                  'shared_preload_libraries', 'data_checksums', 'server_encoding', 'block_size',

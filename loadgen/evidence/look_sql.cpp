@@ -80,7 +80,8 @@ UNION ALL SELECT * FROM (
 constexpr const char* kStandbys = R"(
 UNION ALL SELECT 'g', v.name, v.value FROM (
     SELECT count(*) AS n,
-           max(CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() - replay_lsn END) AS bytes,
+           max(CASE WHEN NOT pg_is_in_recovery()
+                    THEN pg_current_wal_lsn() - replay_lsn END) AS bytes,
            max(extract(epoch FROM replay_lag) * 1000) AS ms FROM pg_stat_replication) r,
   LATERAL (VALUES ('standbys', r.n::float8), ('replay_lag_bytes', r.bytes::float8),
            ('replay_lag_ms', r.ms::float8)) v(name, value) WHERE v.value IS NOT NULL
