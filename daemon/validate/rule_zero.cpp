@@ -6,7 +6,7 @@
 #include <algorithm>
 
 #include "base/assert.h"
-#include "loadgen/capacity/ceiling.h"
+#include "loadgen/judge/backlog.h"
 
 namespace pantryd::validate {
 namespace {

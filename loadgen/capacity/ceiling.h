@@ -60,14 +60,9 @@ struct CeilingProgress {
   std::function<void(const SearchPoint&)> ended;
 };
 
-/// What a trial says to the search: the verdict of the run, and FAIL for a backlog that grew,
-/// though it has not reached the SLO yet.
+/// What a trial means to the search: the verdict of the run, but FAIL for a backlog that grew, though
+/// it has not reached the SLO yet, and PASS where only rare operations are unproven.
 [[nodiscard]] TrialOutcome outcome_of(const LoadResult& result);
-
-/// True when the operations that wait became more and more during the measured part: by more than
-/// 1 % of all arrivals and more than chance explains (three standard deviations of a Poisson count,
-/// over the slope of a least-squares line through the seconds).
-[[nodiscard]] bool backlog_grows(const LoadResult& result);
 
 /// Throws Error as run_load() does, and Error(usage) when no operation has an SLO.
 [[nodiscard]] Ceiling find_ceiling(const pg::Conninfo& where, const CeilingOptions& options,

@@ -4,11 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/units.h"
+#include "loadgen/judge/backlog.h"
 #include "loadgen/judge/bottleneck.h"
 #include "loadgen/judge/self_check.h"
+#include "loadgen/judge/shares.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -20,31 +21,46 @@ std::string percent(double share) {
   return fmt::format("{:.2f} %", share * 100);
 }
 
-void judge_operation(OperationResult& operation) {
+Share share_of(const OperationResult& operation) {
+  return {operation.totals.misses(), operation.totals.offered, kMissesMax};
+}
+
+/// The sentence for an operation whose verdict is set.
+std::string reason_of(const OperationResult& operation) {
   const auto& totals = operation.totals;
+  if (totals.offered == 0) return "it never ran";
   if (!operation.slo_p99) {
-    const bool fails = wilson_interval(totals.misses(), totals.offered).first > kMissesMax;
-    operation.verdict =
-        fails ? Verdict::fail : (totals.completed > 0 ? Verdict::pass : Verdict::inconclusive);
-    operation.reason = fmt::format("{} of {} failed or never started; it has no SLO",
-                                   totals.misses(), totals.offered);
-    return;
+    return fmt::format("{} of {} failed or never started; it has no SLO", totals.misses(),
+                       totals.offered);
   }
   const auto limit =
       format_duration(std::chrono::duration_cast<std::chrono::milliseconds>(*operation.slo_p99));
-  const auto [low, high] = wilson_interval(totals.misses(), totals.offered);
   const auto found =
       fmt::format("{} of {} missed p99 <= {}", totals.misses(), totals.offered, limit);
-  if (low > kMissesMax) {
-    operation.verdict = Verdict::fail;
-    operation.reason = fmt::format("{}: at least {}, allowed are 1 %", found, percent(low));
-  } else if (high <= kMissesMax) {
-    operation.verdict = Verdict::pass;
-    operation.reason = fmt::format("{}: at most {}", found, percent(high));
-  } else {
-    operation.verdict = Verdict::inconclusive;
-    operation.reason =
-        fmt::format("{}: between {} and {}, too few to say", found, percent(low), percent(high));
+  const auto [low, high] = share_bounds(totals.misses(), totals.offered);
+  if (operation.verdict == Verdict::fail) {
+    return fmt::format("{}: at least {}, allowed are 1 %", found, percent(low));
+  }
+  if (operation.verdict == Verdict::pass) {
+    return fmt::format("{}: at most {}", found, percent(high));
+  }
+  return fmt::format("{}: between {} and {}; {} samples more without a miss would decide", found,
+                     percent(low), percent(high), samples_missing(share_of(operation)));
+}
+
+/// All operations together, since a run of many must not fail by the chance of one.
+void judge_operations(LoadResult& result) {
+  std::vector<Share> shares;
+  for (const auto& each : result.operations) shares.push_back(share_of(each));
+  const auto verdicts = judge_shares(shares);
+  for (std::size_t i = 0; i < verdicts.size(); ++i) {
+    auto& operation = result.operations[i];
+    operation.verdict = verdicts[i];
+    // Without an SLO it is measured, and can only fail.
+    if (!operation.slo_p99 && operation.verdict != Verdict::fail) {
+      operation.verdict = operation.totals.offered > 0 ? Verdict::pass : Verdict::inconclusive;
+    }
+    operation.reason = reason_of(operation);
   }
 }
 
@@ -77,77 +93,121 @@ bool gone_for_good(const LoadResult& result) {
   return std::any_of(outages.begin(), outages.end(), [](const Outage& each) { return !each.to_s; });
 }
 
-}  // namespace
+/// What speaks for a verdict, collected rule by rule.
+struct Verdicts {
+  bool fails = false;
+  bool unproven = false;       ///< by more than rare operations
+  bool rare_unproven = false;  ///< a rare operation has too few samples
+  Reason why = Reason::samples;
+  std::vector<std::string> reasons;
 
-std::pair<double, double> wilson_interval(std::int64_t hits, std::int64_t samples) {
-  if (samples <= 0) return {0, 1};
-  constexpr double z = 1.96;
-  const auto n = static_cast<double>(samples);
-  const double share = static_cast<double>(hits) / n;
-  const double middle = (share + z * z / (2 * n)) / (1 + z * z / n);
-  const double half =
-      z / (1 + z * z / n) * std::sqrt(share * (1 - share) / n + z * z / (4 * n * n));
-  return {std::max(0.0, middle - half), std::min(1.0, middle + half)};
+  void unproven_by(Reason reason, std::string text) {
+    if (!unproven) why = reason;
+    unproven = true;
+    reasons.push_back(std::move(text));
+  }
+};
+
+void look_at_the_run(const LoadResult& result, Verdicts& out) {
+  const auto offered = result.offered();
+  if (result.stopped) out.unproven_by(Reason::not_tested, "The run was ended early.");
+  if (offered < kSamplesMin) {
+    out.unproven_by(Reason::samples, fmt::format("Only {} operations were offered.", offered));
+  }
+  if (offered > 0 && result.completed() == 0) {
+    out.unproven_by(Reason::not_tested,
+                    fmt::format("No operation was completed: {} were refused, {} were empty.",
+                                result.refused(), result.empty()));
+  }
+  const bool any_slo =
+      std::any_of(result.operations.begin(), result.operations.end(),
+                  [](const OperationResult& each) { return each.slo_p99.has_value(); });
+  if (!any_slo) {
+    out.unproven_by(Reason::not_tested,
+                    "No operation has an SLO: the run was measured, not judged.");
+  }
+  if (result.options.rate_per_s && backlog_grows(result)) {
+    out.unproven_by(Reason::unsteady, "More and more operations waited until the end.");
+  }
 }
 
+void look_at_failures(const LoadResult& result, Verdicts& out) {
+  const Share failed{result.errors() + result.not_started(), result.offered(), kErrorsMax};
+  if (failed.samples == 0) return;
+  const double share = static_cast<double>(failed.hits) / static_cast<double>(failed.samples);
+  if (share <= kErrorsMax) return;
+  auto text = fmt::format("{} of the operations failed or never started, allowed are {}.",
+                          percent(share), percent(kErrorsMax));
+  if (share_bounds(failed.hits, failed.samples).first > kErrorsMax) {
+    out.fails = true;
+    out.reasons.push_back(std::move(text));
+  } else {
+    out.unproven_by(Reason::samples, std::move(text));
+  }
+}
+
+void look_at_operations(const LoadResult& result, Verdicts& out) {
+  const auto offered = static_cast<double>(result.offered());
+  for (const auto& each : result.operations) {
+    if (each.verdict == Verdict::pass) continue;
+    auto text = fmt::format("{}: {}.", each.name, each.reason);
+    const auto& totals = each.totals;
+    if (each.verdict == Verdict::fail) {
+      out.fails = true;
+      out.reasons.push_back(std::move(text));
+    } else if (totals.offered == 0) {
+      out.unproven_by(Reason::not_tested, std::move(text));
+    } else if (static_cast<double>(totals.offered) < kRareShare * offered && totals.misses() == 0) {
+      out.rare_unproven = true;
+      out.reasons.push_back(std::move(text));
+    } else {
+      out.unproven_by(Reason::samples, std::move(text));
+    }
+  }
+}
+
+void conclude(LoadResult& result, Verdicts verdicts) {
+  // What a person cut short is no verdict on the server, whichever way it points.
+  if (verdicts.fails && !result.stopped) {
+    result.verdict = Verdict::fail;
+  } else if (verdicts.unproven || verdicts.rare_unproven) {
+    result.verdict = Verdict::inconclusive;
+    result.reason = verdicts.why;
+    result.only_rare_unproven = !verdicts.unproven;
+  } else {
+    result.verdict = Verdict::pass;
+  }
+  result.reasons = std::move(verdicts.reasons);
+}
+
+}  // namespace
+
 void judge(LoadResult& result) {
-  for (auto& operation : result.operations) judge_operation(operation);
-  const auto offered = result.offered();
+  result.reason.reset();
+  result.only_rare_unproven = false;
+  judge_operations(result);
   result.self_check = check_self(self_check_facts(result));
   result.bottleneck = name_bottleneck(bottleneck_facts(result));
-  std::vector<std::string> reasons;
-  for (const auto& finding : result.self_check.findings) reasons.push_back(finding.text);
-  if (!reasons.empty() && !result.stopped) {
+  Verdicts verdicts;
+  for (const auto& finding : result.self_check.findings) verdicts.reasons.push_back(finding.text);
+  if (!verdicts.reasons.empty() && !result.stopped) {
     const auto* clear = clear_failure(result);
     const bool gone = gone_for_good(result);
     if (clear == nullptr && !gone) {
       result.verdict = Verdict::invalid;
-      result.reasons = std::move(reasons);
+      result.reason = Reason::client;
+      result.reasons = std::move(verdicts.reasons);
       return;
     }
-    reasons.push_back(gone ? "That does not explain a server that went away and did not come back."
-                           : fmt::format("That does not explain {}: its service time alone misses "
-                                         "the SLO.",
-                                         clear->name));
+    verdicts.reasons.push_back(
+        gone ? "That does not explain a server that went away and did not come back."
+             : fmt::format("That does not explain {}: its service time alone misses the SLO.",
+                           clear->name));
   }
-  bool fails = false;
-  bool unproven = result.stopped || offered < kSamplesMin;
-  if (result.stopped) reasons.emplace_back("The run was ended early.");
-  if (offered < kSamplesMin) {
-    reasons.push_back(fmt::format("Only {} operations were offered.", offered));
-  }
-  if (offered > 0 && result.completed() == 0) {
-    unproven = true;
-    reasons.push_back(fmt::format("No operation was completed: {} were refused, {} were empty.",
-                                  result.refused(), result.empty()));
-  }
-  const auto failed = result.errors() + result.not_started();
-  const double failed_share =
-      offered > 0 ? static_cast<double>(failed) / static_cast<double>(offered) : 0;
-  if (failed_share > kErrorsMax) {
-    fails = true;
-    reasons.push_back(fmt::format("{} of the operations failed or never started, allowed are {}.",
-                                  percent(failed_share), percent(kErrorsMax)));
-  }
-  for (const auto& each : result.operations) {
-    if (each.verdict == Verdict::pass || each.totals.offered == 0) continue;
-    const bool rare =
-        static_cast<double>(each.totals.offered) < kRareShare * static_cast<double>(offered) &&
-        each.totals.misses() == 0;
-    fails = fails || each.verdict == Verdict::fail;
-    unproven = unproven || (each.verdict == Verdict::inconclusive && !rare);
-    reasons.push_back(
-        fmt::format("{}: {}{}.", each.name, each.reason, rare ? " (rare, and none missed)" : ""));
-  }
-  // What a person cut short is no verdict on the server, whichever way it points.
-  if (result.stopped) {
-    result.verdict = Verdict::inconclusive;
-  } else if (fails) {
-    result.verdict = Verdict::fail;
-  } else {
-    result.verdict = unproven ? Verdict::inconclusive : Verdict::pass;
-  }
-  result.reasons = std::move(reasons);
+  look_at_the_run(result, verdicts);
+  look_at_failures(result, verdicts);
+  look_at_operations(result, verdicts);
+  conclude(result, std::move(verdicts));
 }
 
 }  // namespace pantryd::loadgen

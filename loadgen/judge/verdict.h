@@ -1,10 +1,10 @@
 // From counts to a verdict. The thresholds, and why they are where they are:
 //
 // FAIL      an operation's share of misses (late, failed or never started) is above 1 % with 95 %
-//           confidence (Wilson score interval), or more than 0.1 % of all operations failed or
-//           never started.
-// PASS      every SLO holds with the same confidence. An operation that makes up less than 3 % of
-//           the arrivals may stay unproven, if not one of its samples missed; it is listed.
+//           confidence over all operations together (shares.h), or with the same confidence more
+//           than 0.1 % of all operations failed or never started.
+// PASS      every operation has an SLO that holds with 95 % confidence, or none and is measured
+//           only; at least one has an SLO, each one ran, and at most 0.1 % failed.
 // INVALID   the self-check found the client at its limit, or surroundings that are not those which
 //           the result names: see self_check.h for each limit.
 //           Start lag counts only arrivals for which a connection was free, so a server that is
@@ -13,10 +13,11 @@
 //           after ten times the lag, and the longest stall, are taken off), the verdict stays FAIL,
 //           unless the surroundings were at fault.
 //           So does that of a run whose server went away and was not back at its end.
-// INCONCLUSIVE  too few samples, or ended early by a person.
+// INCONCLUSIVE  too few samples, an operation that never ran, no SLO at all, more and more operations
+//           that waited (backlog.h), or ended early by a person.
 #pragma once
 
-#include <utility>
+#include <cstdint>
 
 #include "loadgen/result/result.h"
 
@@ -26,9 +27,6 @@ inline constexpr double kMissesMax = 0.01;  ///< what "p99" allows
 inline constexpr double kErrorsMax = 0.001;
 inline constexpr std::int64_t kStartLagMaxUs = 5'000;
 inline constexpr double kClientCpuMax = 0.85;
-
-/// The 95 % Wilson score interval of a share. {0, 1} without samples.
-[[nodiscard]] std::pair<double, double> wilson_interval(std::int64_t hits, std::int64_t samples);
 
 /// Fills verdict and reason of every operation and of the whole.
 void judge(LoadResult& result);

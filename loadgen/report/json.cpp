@@ -116,6 +116,7 @@ std::string to_json(const LoadResult& result) {
     out["dataset"] = nullptr;
   }
   out["verdict"] = to_string(result.verdict);
+  out["reason"] = result.reason ? Json(to_string(*result.reason)) : Json();
   out["reasons"] = result.reasons;
   out["stopped_early"] = result.stopped;
   out["measured_s"] = result.totals.client.measured_s;

@@ -43,6 +43,9 @@ struct LoadResult {
   SelfCheck self_check;   ///< filled by judge()
   Bottleneck bottleneck;  ///< filled by judge()
   Verdict verdict = Verdict::inconclusive;
+  std::optional<Reason> reason;  ///< of INCONCLUSIVE and INVALID
+  /// INCONCLUSIVE only because operations that are rare have too few samples; none of them missed.
+  bool only_rare_unproven = false;
   std::vector<std::string> reasons;  ///< of the verdict, each a sentence
 
   // Sums over the operations, see OperationTotals.

@@ -5,6 +5,8 @@
 
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
+#include "loadgen/judge/backlog.h"
+#include "loadgen/judge/verdict.h"
 #include "loadgen/null/null_server.h"
 #include "loadgen/report/ceiling_forms.h"
 
@@ -17,14 +19,15 @@ LoadResult run_with(Queued queued) {
   LoadResult result;
   result.options.rate_per_s = 1'000;
   result.totals.client.measured_s = 20;
-  result.verdict = Verdict::pass;
   for (std::int64_t second = -2; second < 23; ++second) {
     Window window;
     window.second = second;
+    window.phase = second < 0 ? Phase::warmup : second < 20 ? Phase::measured : Phase::drain;
     window.queued = queued(second);
     result.totals.windows.push_back(window);
   }
   OperationResult operation;
+  operation.slo_p99 = std::chrono::seconds(1);
   operation.totals.offered = 20'000;
   operation.totals.completed = 20'000;
   result.operations.push_back(operation);
@@ -33,7 +36,8 @@ LoadResult run_with(Queued queued) {
 
 TEST(CeilingTest, ABacklogThatGrowsFailsATrialThatTheSloHasNotSeenYet) {
   // 3 % too much: 30 more wait each second.
-  const auto growing = run_with([](std::int64_t second) { return 30 * (second + 2); });
+  auto growing = run_with([](std::int64_t second) { return 30 * (second + 2); });
+  judge(growing);
   EXPECT_TRUE(backlog_grows(growing));
   const auto outcome = outcome_of(growing);
   EXPECT_EQ(outcome.verdict, Verdict::fail);
@@ -53,12 +57,14 @@ TEST(CeilingTest, AQueueThatGoesUpAndDownDoesNotGrow) {
 TEST(CeilingTest, AClosedLoopHasNoBacklogToJudge) {
   auto result = run_with([](std::int64_t second) { return 300 * (second + 2); });
   result.options.rate_per_s.reset();
+  judge(result);
   EXPECT_EQ(outcome_of(result).verdict, Verdict::pass);
 }
 
 TEST(CeilingTest, TheClientsVerdictStandsAboveTheBacklog) {
   auto result = run_with([](std::int64_t second) { return 300 * (second + 2); });
-  result.verdict = Verdict::invalid;
+  result.totals.client.cpu_s = 19.5;
+  judge(result);
   EXPECT_EQ(outcome_of(result).verdict, Verdict::invalid);
 }
 

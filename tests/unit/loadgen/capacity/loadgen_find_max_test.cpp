@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "loadgen/capacity/find_max.h"
+#include "loadgen/judge/shares.h"
 #include "loadgen/judge/verdict.h"
 #include "tests/support/queueing.h"
 
@@ -29,7 +30,7 @@ std::int64_t quantile_us(std::vector<double> values, double share) {
 TrialOutcome judged(const std::vector<double>& responses, double slo_s, const Trial& trial) {
   std::int64_t misses = 0;
   for (const double each : responses) misses += each > slo_s ? 1 : 0;
-  const auto [low, high] = wilson_interval(misses, static_cast<std::int64_t>(responses.size()));
+  const auto [low, high] = share_bounds(misses, static_cast<std::int64_t>(responses.size()));
   TrialOutcome out;
   out.verdict = low > kMissesMax ? Verdict::fail
                                  : (high <= kMissesMax ? Verdict::pass : Verdict::inconclusive);

@@ -242,7 +242,8 @@ TEST(CompareFilesTest, HalfAndForeignFilesAreRefusedByName) {
   EXPECT_THAT(refusal(R"({"format": "pantryd.find_max"})"), HasSubstr("a pantryd.find_max"));
   EXPECT_THAT(refusal(R"({"format": 7})"), StartsWith("a.json: "));
   EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 3})"), HasSubstr("newer"));
-  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 2})"), HasSubstr("is not a result file"));
+  EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 2})"),
+              HasSubstr("is not a result file"));
   EXPECT_THAT(refusal(R"({"format": "pantryd.load", "version": 1})"), HasSubstr("version 1"));
   try {
     (void)read_run("a.json", R"({"format": "pantryd.load", "version": 1})");

@@ -225,11 +225,46 @@ TEST(VerdictTest, ARunCutShortIsInconclusive) {
   EXPECT_EQ(result.verdict, Verdict::inconclusive);
 }
 
-TEST(VerdictTest, TheIntervalIsWilsons) {
-  const auto [low, high] = wilson_interval(10, 1000);
-  EXPECT_NEAR(low, 0.00544, 0.0001);
-  EXPECT_NEAR(high, 0.01831, 0.0001);
-  EXPECT_EQ(wilson_interval(0, 0), (std::pair<double, double>{0, 1}));
+TEST(VerdictTest, ARunWithoutAnySloOrWithAnOperationThatNeverRanIsInconclusive) {
+  auto no_slo = result_of(10'000, 0);
+  no_slo.operations[0].slo_p99.reset();
+  judge(no_slo);
+  EXPECT_EQ(no_slo.verdict, Verdict::inconclusive);
+  EXPECT_EQ(no_slo.reason, Reason::not_tested);
+  auto never = result_of(10'000, 0);
+  never.operations.emplace_back().name = "never";
+  judge(never);
+  EXPECT_EQ(never.verdict, Verdict::inconclusive);
+  EXPECT_FALSE(never.only_rare_unproven);
+  EXPECT_THAT(never.reasons.back(), testing::HasSubstr("never ran"));
+}
+
+TEST(VerdictTest, ARareOperationWithTooFewSamplesNamesHowManyItNeeds) {
+  auto result = result_of(10'000, 0);
+  auto rare = result_of(100, 0).operations[0];
+  rare.name = "rare";
+  result.options.rate_per_s = 1'010;
+  result.operations.push_back(std::move(rare));
+  judge(result);
+  EXPECT_EQ(result.verdict, Verdict::inconclusive);
+  EXPECT_EQ(result.reason, Reason::samples);
+  EXPECT_TRUE(result.only_rare_unproven);
+  EXPECT_THAT(result.reasons.back(), testing::HasSubstr("199 samples more"));
+}
+
+TEST(VerdictTest, OneErrorInAHundredAndFiftyIsNoProofAndAGrowingBacklogIsUnsteady) {
+  auto one = result_of(150, 0);
+  --one.operations[0].totals.completed;
+  one.operations[0].totals.errors = 1;
+  judge(one);
+  EXPECT_EQ(one.verdict, Verdict::inconclusive);
+  auto growing = result_of(10'000, 0);
+  for (std::int64_t second = 0; second < 10; ++second) {
+    growing.totals.windows.push_back({second, 1000, 900, 0, 1'000, 100 * (second + 1)});
+  }
+  judge(growing);
+  EXPECT_EQ(growing.verdict, Verdict::inconclusive);
+  EXPECT_EQ(growing.reason, Reason::unsteady);
 }
 
 }  // namespace

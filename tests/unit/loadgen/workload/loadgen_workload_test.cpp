@@ -189,7 +189,8 @@ TEST(WorkloadTest, TheLoadAndTheHabitsOfItsUsersAreRead) {
 }
 
 TEST(WorkloadErrorTest, ALoadThatIsNoneIsRefused) {
-  EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 0}]\n")), HasSubstr("0 during the whole load"));
+  EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 0}]\n")),
+              HasSubstr("0 during the whole load"));
   EXPECT_THAT(error_of(with_head("load: [{for: 60s, from: 5}]\n")), HasSubstr("\"to\" is missing"));
   EXPECT_THAT(error_of(with_head("load: [{for: 60s, rate: 5, from: 5}]\n")),
               HasSubstr("either rate, or from and to"));
