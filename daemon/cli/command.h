@@ -1,64 +1,50 @@
-// A subcommand is one function in one file of this folder, listed in commands.cpp.
+// A subcommand is one file below daemon/cli/commands that ends in a function which returns a
+// Command. The path gives the function's name: commands/load/find_max.cpp defines
+//
+//   Command load_find_max_command() { return {.name = "load find-max", ...}; }
+//
+// CMake lists the folder and writes the table (daemon/cli/commands.cmake), so that no other file
+// names a command. A folder is a group of commands.
 #pragma once
 
-#include <boost/program_options/options_description.hpp>
-#include <boost/program_options/positional_options.hpp>
-#include <boost/program_options/variables_map.hpp>
-#include <chrono>
-#include <filesystem>
-#include <optional>
-#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
-#include "base/stop.h"
-#include "pg/conninfo.h"
-#include "settings/settings.h"
+#include "cli/context.h"
+#include "cli/options.h"
 
 namespace pantryd::cli {
 
-namespace po = boost::program_options;
-
-/// What every subcommand gets: the global options and the person's Ctrl-C.
-struct Context {
-  std::filesystem::path config_file;  ///< empty: the default path, if it exists
-  std::string dsn;                    ///< of --dsn; empty: the configuration's first target
-  bool json = false;
-  bool progress = false;  ///< standard error is a terminal
-  const StopFlag* stop = nullptr;
+struct Exit {
+  int code;
+  std::string_view meaning;
 };
 
+/// Of every command that connects to a server.
+inline constexpr Exit kUnreachable{8, "the server cannot be reached or refuses us"};
+
 struct Command {
-  const char* name;     ///< "sandbox", or "load run" as two words
-  const char* summary;  ///< for the list in --help
-  int (*run)(const Context& context, const std::vector<std::string>& arguments);
+  std::string_view name;     ///< "sandbox", or "load run" as two words
+  std::string_view summary;  ///< one line for the list of commands, without a full stop
+  std::string_view usage;    ///< what follows the name: "[--dir DIR] FILE..."
+  std::vector<Option> options;
+  std::vector<std::string_view> examples;  ///< at least one, each a whole command line
+  std::vector<Exit> exits;                 ///< in place of, or beyond, 0, 1 and 2
+  int (*run)(const Context& context, const Values& values);
 };
 
 /// All subcommands, sorted by name.
-[[nodiscard]] std::span<const Command> commands();
+[[nodiscard]] std::vector<Command> commands();
 
-/// Parses global options and runs one subcommand; the exit code of the process.
-/// Never throws: an Error is printed as one line and its hint.
+/// The options that every command has: --config, --dsn, --json, --log-level.
+[[nodiscard]] const std::vector<Option>& global_options();
+
+/// "Usage: pantryd NAME USAGE (pantryd NAME --help explains the options)", a hint of errors.
+[[nodiscard]] std::string usage_hint(const Command& command);
+
+/// Runs one command line; the exit code of the process. Never throws: an Error is printed as one
+/// line and its hint.
 [[nodiscard]] int run(int argc, char** argv);
-
-/// Parses the arguments of a subcommand. Prints the help and returns nullopt for --help.
-/// Throws Error(usage) for what it does not know, naming the option.
-[[nodiscard]] std::optional<po::variables_map> parse(
-    const std::string& usage, const po::options_description& options,
-    const po::positional_options_description& positional,
-    const std::vector<std::string>& arguments);
-
-/// The server a one-target command talks to: --dsn, with the pool of --config if both are given,
-/// else the first target of the configuration.
-/// Throws Error(usage) when there is neither.
-[[nodiscard]] TargetSettings target_settings(const Context& context);
-[[nodiscard]] pg::Conninfo target(const Context& context);
-
-/// --config, else --dsn alone, else the default file. Throws Error(usage).
-[[nodiscard]] Settings load_settings(const Context& context);
-
-/// An option's text as a duration; throws Error(usage) that names the option.
-[[nodiscard]] std::chrono::milliseconds duration_option(const po::variables_map& values,
-                                                        const std::string& name);
 
 }  // namespace pantryd::cli

@@ -1,17 +1,22 @@
-// One look at every target: what check, metrics and validate begin with.
+// One run of every probe of every target: what check, metrics and validate begin with.
 #pragma once
 
 #include <memory>
 #include <vector>
 
-#include "base/stop.h"
-#include "probes/engine/snapshot.h"
-#include "settings/settings.h"
+namespace pantryd {
 
-namespace pantryd::cli {
+class StopFlag;
+struct Settings;
+namespace probes {
+struct TargetSnapshot;
+}
+
+namespace cli {
 
 /// Runs every probe of every target once, the targets side by side.
 [[nodiscard]] std::vector<std::shared_ptr<const probes::TargetSnapshot>> look_once(
     const Settings& settings, const StopFlag* stop);
 
-}  // namespace pantryd::cli
+}  // namespace cli
+}  // namespace pantryd

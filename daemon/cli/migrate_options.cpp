@@ -1,3 +1,4 @@
+// Reads the options of a run, and connects for it.
 #include "cli/migrate_options.h"
 
 #include <fmt/format.h>
@@ -9,10 +10,12 @@
 namespace pantryd::cli {
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr auto kConnectLimit = std::chrono::seconds(10);
 constexpr auto kTestPauseLimit = std::chrono::minutes(5);
 
-/// For the tests that kill a run: PANTRYD_TEST_PAUSE_BEFORE=N says "paused before step N: WHAT"
+/// For the tests that kill a run: PANTRYD_TEST_PAUSE_BEFORE=N prints "paused before step N: WHAT"
 /// and waits there. Steps are statements and writes of history, counted from 1.
 std::function<void(std::string_view)> test_pause(const StopFlag* stop) {
   const char* text = std::getenv("PANTRYD_TEST_PAUSE_BEFORE");
@@ -27,30 +30,28 @@ std::function<void(std::string_view)> test_pause(const StopFlag* stop) {
 
 }  // namespace
 
-po::options_description folder_option() {
-  po::options_description options("Options");
-  options.add_options()("dir", po::value<std::string>()->default_value(""),
-                        "folder of the migrations; default: those in this binary");
-  return options;
+std::vector<Option> folder_options() {
+  return {text("dir", "DIR", "", "folder of the migrations; default: those in this binary")};
 }
 
-po::options_description run_options() {
-  auto options = folder_option();
-  const auto text = [](const char* value) {
-    return po::value<std::string>()->default_value(value);
-  };
-  options.add_options()("lock-wait", text("10m"), "how long to wait for another runner")(
-      "lock-timeout", text("2s"), "the longest that others queue behind us for a table")(
-      "lock-budget", text("10m"), "how long to try for a table's lock, all attempts together")(
-      "statement-timeout", text("1h"), "the longest that one statement may run");
-  return options;
+std::vector<Option> run_options() {
+  return concat({folder_options(),
+                 {duration("lock-wait", "10m", milliseconds(0), kNoLimit,
+                           "how long to wait for another run of pantryd migrate"),
+                  duration("lock-timeout", "2s", milliseconds(1), kNoLimit,
+                           "how long an attempt waits for a table's lock; other sessions queue "
+                           "behind it meanwhile"),
+                  duration("lock-budget", "10m", milliseconds(0), kNoLimit,
+                           "how long to try for a table's lock, all attempts together"),
+                  duration("statement-timeout", "1h", milliseconds(1), kNoLimit,
+                           "how long one statement may run")}});
 }
 
-std::vector<migrate::Migration> files_of(const po::variables_map& values) {
-  const auto dir = values["dir"].as<std::string>();
+std::vector<migrate::Migration> files_of(const Values& values) {
+  const auto& dir = values.text("dir");
   // An unset variable in a script must not bring up the migrations of this binary instead.
-  if (dir.empty() && !values["dir"].defaulted()) {
-    throw Error(ExitCode::usage, "--dir names no folder", "Name the folder of the migrations.");
+  if (dir.empty() && values.given("dir")) {
+    throw Error(ExitCode::usage, "--dir is empty", "Name the folder of the migrations.");
   }
   return dir.empty() ? migrate::embedded_migrations() : migrate::load_folder(dir);
 }
@@ -61,19 +62,12 @@ pg::Connection connect_to_migrate(const Context& context) {
       {.application_name = "pantryd migrate", .settings = {}, .stop = context.stop});
 }
 
-migrate::RunnerOptions runner_options(const Context& context, const po::variables_map& values) {
+migrate::RunnerOptions runner_options(const Context& context, const Values& values) {
   migrate::RunnerOptions run;
-  run.lock_wait = duration_option(values, "lock-wait");
-  run.lock_timeout = duration_option(values, "lock-timeout");
-  run.lock_budget = duration_option(values, "lock-budget");
-  run.statement_timeout = duration_option(values, "statement-timeout");
-  for (const auto* name : {"lock-timeout", "statement-timeout"}) {
-    if (duration_option(values, name).count() > 0) continue;
-    throw Error(ExitCode::usage, fmt::format("--{} 0 would be without a limit", name),
-                "Give a duration above 0.");
-  }
-  if (values.count("to") > 0) run.to = values["to"].as<std::int64_t>();
-  run.allow_out_of_order = values.count("allow-out-of-order") > 0;
+  run.lock_wait = values.duration("lock-wait");
+  run.lock_timeout = values.duration("lock-timeout");
+  run.lock_budget = values.duration("lock-budget");
+  run.statement_timeout = values.duration("statement-timeout");
   run.tool_version = PANTRYD_VERSION;
   run.stop = context.stop;
   run.before_step = test_pause(context.stop);

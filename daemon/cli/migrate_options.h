@@ -1,9 +1,11 @@
-// What the migrate commands have in common: their options, and the connection that they work on.
+// What the migrate commands have in common: their options, the connection that they use, and the
+// rows of `status` and `verify`.
 #pragma once
 
 #include <vector>
 
-#include "cli/command.h"
+#include "cli/context.h"
+#include "cli/options.h"
 #include "migrate/files/migration.h"
 #include "migrate/run/options.h"
 #include "pg/connection.h"
@@ -11,16 +13,14 @@
 namespace pantryd::cli {
 
 /// --dir.
-[[nodiscard]] po::options_description folder_option();
-/// --dir, and the limits of a run.
-[[nodiscard]] po::options_description run_options();
+[[nodiscard]] std::vector<Option> folder_options();
+/// --dir, and the time limits of a run.
+[[nodiscard]] std::vector<Option> run_options();
 
-/// Those of --dir, else those in this binary. Throws Error(usage).
-[[nodiscard]] std::vector<migrate::Migration> files_of(const po::variables_map& values);
-/// Of run_options(), and of --to and --allow-out-of-order where a command has them. Throws
-/// Error(usage).
-[[nodiscard]] migrate::RunnerOptions runner_options(const Context& context,
-                                                    const po::variables_map& values);
+/// The migrations of --dir, else those in this binary. Throws Error(usage).
+[[nodiscard]] std::vector<migrate::Migration> files_of(const Values& values);
+/// From run_options().
+[[nodiscard]] migrate::RunnerOptions runner_options(const Context& context, const Values& values);
 
 [[nodiscard]] pg::Connection connect_to_migrate(const Context& context);
 

@@ -112,6 +112,12 @@ const Option* find_option(const std::vector<Option>& options, std::string_view n
               close.empty() ? usage : fmt::format("Did you mean {}?", close));
 }
 
+[[noreturn]] void refuse_without_value(const Option& option) {
+  throw Error(ExitCode::usage, fmt::format("--{} needs a value", option.name),
+              fmt::format("Write --{0} {1}, or --{0}={1} if the value begins with a dash.",
+                          option.name, option.value));
+}
+
 /// Where Boost sees an option without its value, or with one that it does not take.
 [[noreturn]] void refuse_syntax(const std::vector<Option>& options,
                                 const po::error_with_option_name& error, const std::string& usage) {
@@ -123,9 +129,7 @@ const Option* find_option(const std::vector<Option>& options, std::string_view n
     throw Error(ExitCode::usage, fmt::format("{} takes no value", name),
                 fmt::format("Write {} alone.", name));
   }
-  throw Error(ExitCode::usage, fmt::format("{} needs a value", name),
-              fmt::format("Write --{0} {1}, or --{0}={1} if the value begins with a dash.", bare,
-                          option->value));
+  refuse_without_value(*option);
 }
 
 /// The words before "--" as Boost splits them; those after it go to `rest`.
@@ -155,6 +159,12 @@ std::vector<po::option> split(const std::vector<Option>& options, std::vector<st
   }
 }
 
+/// True for "--NAME" and "--NAME=VALUE" of a row.
+bool names_an_option(const std::vector<Option>& options, std::string_view word) {
+  if (word.substr(0, 2) != "--") return false;
+  return find_option(options, word.substr(2, word.find('=') - 2)) != nullptr;
+}
+
 /// The next argument row that has room for a word.
 const Option* next_argument(const std::vector<Option>& options, const ValueMap& values) {
   for (const auto& option : options) {
@@ -178,6 +188,11 @@ void take_all(const std::vector<Option>& options, const po::option& found, const
     throw Error(ExitCode::usage, fmt::format("{} is given twice", shown(*option)), "Give it once.");
   }
   value.given = true;
+  // Boost takes the next word as the value even if it is an option.
+  if (!bare && !takes_many(*option) && found.original_tokens.size() > 1 &&
+      names_an_option(options, found.original_tokens[1])) {
+    refuse_without_value(*option);
+  }
   for (const auto& word : found.value) take_word(*option, word, value);
 }
 

@@ -1,3 +1,5 @@
+// Measures the demand on each target twice and turns the difference into advice. Invariant: each
+// thread writes only its own element of the result.
 #include "cli/pool_advice.h"
 
 #include <fmt/format.h>
@@ -17,12 +19,14 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kWindowLeast{1'000};  // sessions report once a second
 constexpr milliseconds kWindowMost{600'000};
+constexpr double kCoresMax = 4096;
+constexpr double kPoolsMax = 10'000;
 constexpr milliseconds kStatementLimit{5'000};
-/// Of our own session between the looks: the first look, and the question for the room.
+/// Of our own session between the two measurements: the first one, and the query for the slots.
 constexpr double kOwnTransactions = 2;
 
-/// The server's own process stands in this machine's table, and the way to it does not leave the
-/// machine. Both, because a tunnel ends on loopback too, and process numbers repeat elsewhere.
+/// True if this machine has the server's process, and the connection does not leave the machine.
+/// Both, because a tunnel ends on loopback too, and process numbers repeat on other machines.
 bool is_on_this_machine(pg::Connection& connection, const pg::Conninfo& where) {
   const auto host = where.get("hostaddr").empty() ? where.get("host") : where.get("hostaddr");
   const bool near = host.empty() || host[0] == '/' || host[0] == '@' || host == "localhost" ||
@@ -145,48 +149,33 @@ std::string headline(const TargetPoolAdvice& it) {
                                                        it.configured.min, it.configured.max));
 }
 
-template <typename Number>
-Number bounded(const po::variables_map& values, const std::string& name, Number least,
-               Number most) {
-  const auto value = values[name].as<Number>();
-  if (value >= least && value <= most) return value;
-  throw Error(ExitCode::usage, fmt::format("--{} {} is out of bounds", name, value),
-              fmt::format("It is a whole number from {} to {}.", least, most));
-}
-
 }  // namespace
 
-void add_pool_advice_options(po::options_description& options) {
-  options.add_options()("advise", "also advise a size for the pools, from the load as it is now")(
-      "advise-for", po::value<std::string>(), "how long to watch the load for it; 3s if not given")(
-      "server-cores", po::value<std::int32_t>(),
-      "cores of the database server; known without it when that is this machine")(
-      "pools", po::value<std::int32_t>(), "processes with such a pool; 1 if not given");
+std::vector<Option> pool_advice_options() {
+  return {
+      flag("advise", "also advise a size for the pools, from the load as it is now"),
+      duration("advise-for", "3s", kWindowLeast, kWindowMost, "how long to watch the load"),
+      count("server-cores", "N", "", {1, kCoresMax},
+            "cores of the database server; read from this machine if the server runs here"),
+      count("pools", "N", "1", {1, kPoolsMax}, "processes with such a pool"),
+  };
 }
 
-std::optional<PoolAdviceOptions> read_pool_advice_options(const po::variables_map& values) {
-  if (values.count("advise") == 0) {
+std::optional<PoolAdviceOptions> read_pool_advice_options(const Values& values) {
+  if (!values.flag("advise")) {
     for (const char* name : {"advise-for", "server-cores", "pools"}) {
-      if (values.count(name) == 0) continue;
-      throw Error(ExitCode::usage, fmt::format("--{} means nothing without --advise", name),
+      if (!values.given(name)) continue;
+      throw Error(ExitCode::usage, fmt::format("--{} has no effect without --advise", name),
                   "Add --advise.");
     }
     return std::nullopt;
   }
   PoolAdviceOptions out;
-  if (values.count("advise-for") > 0) {
-    out.window = duration_option(values, "advise-for");
-    if (out.window < kWindowLeast || out.window > kWindowMost) {
-      throw Error(
-          ExitCode::usage,
-          fmt::format("--advise-for {} is out of bounds", values["advise-for"].as<std::string>()),
-          "From 1s, for sessions report once a second, to 10m.");
-    }
+  out.window = values.duration("advise-for");
+  out.pools = static_cast<std::int32_t>(values.count("pools"));
+  if (values.given("server-cores")) {
+    out.server_cores = static_cast<std::int32_t>(values.count("server-cores"));
   }
-  if (values.count("server-cores") > 0) {
-    out.server_cores = bounded<std::int32_t>(values, "server-cores", 1, 4096);
-  }
-  if (values.count("pools") > 0) out.pools = bounded<std::int32_t>(values, "pools", 1, 10'000);
   return out;
 }
 

@@ -1,5 +1,5 @@
-// `check --advise`: how large the pools should be, measured on each target that is up. Beside the
-// check and not part of it, for it has to watch the load for some seconds.
+// `check --advise`: how large the pools should be, measured on each target that is up. The check
+// alone does not measure it, because that means watching the load for some seconds.
 #pragma once
 
 #include <chrono>
@@ -10,24 +10,23 @@
 #include <string>
 #include <vector>
 
-#include "cli/command.h"
+#include "cli/options.h"
 #include "pool/advise.h"
 #include "pool/demand.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 
 struct PoolAdviceOptions {
-  std::chrono::milliseconds window{3'000};  ///< between the two looks
+  std::chrono::milliseconds window{3'000};  ///< between the two measurements
   std::optional<std::int32_t> server_cores;
   std::int32_t pools = 1;
 };
 
 /// --advise, --advise-for, --server-cores and --pools.
-void add_pool_advice_options(po::options_description& options);
-/// Nothing without --advise. Throws Error(usage) for one of the others without it, or out of
-/// bounds.
-[[nodiscard]] std::optional<PoolAdviceOptions> read_pool_advice_options(
-    const po::variables_map& values);
+[[nodiscard]] std::vector<Option> pool_advice_options();
+/// Nothing without --advise. Throws Error(usage) for one of the others without it.
+[[nodiscard]] std::optional<PoolAdviceOptions> read_pool_advice_options(const Values& values);
 
 struct TargetPoolAdvice {
   std::string target;
@@ -42,8 +41,8 @@ struct TargetPoolAdvice {
   pool::Advice advice;
 };
 
-/// Of the targets in `up`, side by side, in the order of the settings. A target that cannot be
-/// asked has a failure, and nothing is thrown.
+/// For the targets in `up`, side by side, in the order of the settings. A target that cannot be
+/// measured has a failure, and nothing is thrown.
 [[nodiscard]] std::vector<TargetPoolAdvice> advise_pools(const Settings& settings,
                                                          const std::set<std::string>& up,
                                                          const PoolAdviceOptions& options,

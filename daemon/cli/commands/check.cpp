@@ -1,5 +1,5 @@
-// One look, one table, one exit code: what a Nagios plugin does. A probe that could not look is
-// UNKNOWN, and UNKNOWN outweighs WARNING, because it may hide something worse.
+// The check command: runs every probe once and exits like a Nagios plugin. A probe that could not
+// run is UNKNOWN, and UNKNOWN outweighs WARNING, because it may hide something worse.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,9 +9,11 @@
 #include <set>
 
 #include "base/units.h"
+#include "cli/command.h"
 #include "cli/look.h"
 #include "cli/pool_advice.h"
-#include "cli/subcommands.h"
+#include "probes/engine/snapshot.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
@@ -54,9 +56,9 @@ struct Finding {
 };
 
 /// The samples of one probe by metric name.
-class Values {
+class Samples {
  public:
-  explicit Values(const probes::ProbeState& probe) : probe_(probe) {}
+  explicit Samples(const probes::ProbeState& probe) : probe_(probe) {}
   [[nodiscard]] std::optional<double> first(const std::string& metric) const {
     for (const auto* sample : all(metric)) return sample->value;
     return std::nullopt;
@@ -83,7 +85,7 @@ Level above(double value, double warning, double critical) {
   return value > warning ? Level::warning : Level::ok;
 }
 
-void judge_connections(const Values& values, Finding& out) {
+void judge_connections(const Samples& values, Finding& out) {
   const auto used = values.first("pantryd_connections_used");
   const auto limit = values.first("pantryd_connections_limit");
   if (!used || !limit || *limit <= 0) return;
@@ -91,7 +93,7 @@ void judge_connections(const Values& values, Finding& out) {
   out.text = fmt::format("{:.0f} of {:.0f} connections", *used, *limit);
 }
 
-void judge_archiver(const Values& values, Finding& out) {
+void judge_archiver(const Samples& values, Finding& out) {
   const auto enabled = values.first("pantryd_archive_enabled");
   if (enabled && *enabled == 0) {
     out.level = Level::warning;
@@ -106,7 +108,7 @@ void judge_archiver(const Values& values, Finding& out) {
                          age_text(waits), failing ? ", and the last attempt failed" : "");
 }
 
-void judge_replication(const Values& values, Finding& out) {
+void judge_replication(const Samples& values, Finding& out) {
   double lag = 0;
   for (const auto* sample : values.all("pantryd_replication_total_bytes")) {
     lag = std::max(lag, sample->value);
@@ -117,14 +119,14 @@ void judge_replication(const Values& values, Finding& out) {
                          format_bytes(static_cast<std::int64_t>(lag)));
 }
 
-void judge_standby(const Values& values, Finding& out) {
+void judge_standby(const Samples& values, Finding& out) {
   const bool streams = values.first("pantryd_standby_receiver_streaming").value_or(0) != 0;
   const double delay = values.first("pantryd_standby_replay_delay_seconds").value_or(0);
   out.level = streams ? above(delay, 30, 300) : Level::critical;
   out.text = fmt::format("{}, delay {}", streams ? "streams" : "does not stream", age_text(delay));
 }
 
-void judge_backup(const Values& values, Finding& out) {
+void judge_backup(const Samples& values, Finding& out) {
   std::string text;
   for (const auto* readable : values.all("pantryd_backup_readable")) {
     const auto of = [&](const char* metric) -> std::optional<double> {
@@ -142,7 +144,7 @@ void judge_backup(const Values& values, Finding& out) {
     const auto age = of("pantryd_backup_age_seconds");
     if (readable->value == 0) {
       level = Level::unknown;
-      said = "could not be looked at";
+      said = "could not be read";
     } else if (!age) {
       level = Level::critical;
       said = "no good backup";
@@ -169,7 +171,7 @@ Finding judge(const std::string& target, const probes::ProbeState& probe) {
     out.text = fmt::format("{}: {}", to_string(probe.outcome), probe.error);
     return out;
   }
-  using Judge = void (*)(const Values&, Finding&);
+  using Judge = void (*)(const Samples&, Finding&);
   static const std::map<std::string, Judge> judges{{"activity", judge_connections},
                                                    {"archiver", judge_archiver},
                                                    {"replication", judge_replication},
@@ -177,7 +179,7 @@ Finding judge(const std::string& target, const probes::ProbeState& probe) {
                                                    {"backup", judge_backup}};
   out.text = fmt::format("{} rows", probe.rows);
   if (const auto found = judges.find(probe.name); found != judges.end()) {
-    found->second(Values(probe), out);
+    found->second(Samples(probe), out);
   }
   return out;
 }
@@ -190,8 +192,8 @@ std::vector<Finding> judge(const probes::TargetSnapshot& target) {
   return out;
 }
 
-void print(Level worst, const std::vector<Finding>& findings,
-           const std::vector<TargetPoolAdvice>* advice, bool as_json) {
+void print_findings(Level worst, const std::vector<Finding>& findings,
+                    const std::vector<TargetPoolAdvice>* advice, bool as_json) {
   if (as_json) {
     nlohmann::json list = nlohmann::json::array();
     for (const auto& each : findings) {
@@ -217,14 +219,8 @@ void print(Level worst, const std::vector<Finding>& findings,
   for (const auto& each : *advice) fmt::print("{}", render(each));
 }
 
-}  // namespace
-
-int run_check(const Context& context, const Arguments& arguments) {
-  po::options_description options("Options");
-  add_pool_advice_options(options);
-  const auto values = parse("check [--config FILE] [--advise]", options, {}, arguments);
-  if (!values) return 0;
-  const auto advise = read_pool_advice_options(*values);
+int run_check(const Context& context, const Values& values) {
+  const auto advise = read_pool_advice_options(values);
   const auto settings = load_settings(context);
   Level worst = Level::ok;
   std::vector<Finding> findings;
@@ -242,8 +238,24 @@ int run_check(const Context& context, const Arguments& arguments) {
     // The one thing about sizes that is wrong whatever the load.
     if (each.advice.cannot_fit && weight(worst) < weight(Level::warning)) worst = Level::warning;
   }
-  print(worst, findings, advise ? &advice : nullptr, context.json);
+  print_findings(worst, findings, advise ? &advice : nullptr, context.json);
   return static_cast<int>(worst);
+}
+
+}  // namespace
+
+Command check_command() {
+  return {.name = "check",
+          .summary = "run every probe once; exits like a Nagios plugin",
+          .usage = "[--config FILE] [--advise]",
+          .options = pool_advice_options(),
+          .examples = {"pantryd check --config /etc/pantryd/pantryd.yaml",
+                       "pantryd check --dsn postgresql://127.0.0.1/shop --advise --advise-for 10s"},
+          .exits = {{0, "OK"},
+                    {1, "WARNING"},
+                    {2, "CRITICAL, a target that cannot be reached, or wrong usage"},
+                    {3, "UNKNOWN: a probe could not run"}},
+          .run = run_check};
 }
 
 }  // namespace pantryd::cli

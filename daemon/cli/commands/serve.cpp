@@ -1,12 +1,15 @@
+// The serve command: watches the targets until it is stopped. Invariant: a configuration that
+// cannot be read changes nothing, and what was watched goes on.
 #include <fmt/format.h>
 #include <malloc.h>
 
 #include "base/error.h"
 #include "base/hangup.h"
 #include "base/log.h"
-#include "cli/subcommands.h"
+#include "cli/command.h"
 #include "serve/fleet.h"
 #include "serve/http.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
@@ -25,28 +28,24 @@ std::string listed(const std::vector<std::string>& names) {
   return out.empty() ? "none" : out;
 }
 
-/// A file that cannot be used changes nothing: what was watched goes on.
 void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
             probes::SnapshotStore& store) {
   try {
     const auto settings = load_settings(context);
     const auto changes = fleet.apply(settings);
     store.note_reload(true, probes::WallClock::now());
-    log::info("configuration read again; targets begun: {}; ended: {}; begun anew: {}",
+    log::info("configuration reloaded; targets added: {}; removed: {}; restarted: {}",
               listed(changes.begun), listed(changes.ended), listed(changes.renewed));
     if (settings.http.address != http.address || settings.http.port != http.port) {
-      log::warn("http.listen changed: it takes a restart");
+      log::warn("http.listen changed: it takes effect at the next restart");
     }
   } catch (const Error& error) {
     store.note_reload(false, probes::WallClock::now());
-    log::error("the configuration was not taken over: {} HINT: {}", error.what(), error.hint());
+    log::error("the configuration was not reloaded: {} HINT: {}", error.what(), error.hint());
   }
 }
 
-}  // namespace
-
-int run_serve(const Context& context, const Arguments& arguments) {
-  if (!parse("serve [--config FILE]", {}, {}, arguments)) return 0;
+int run_serve(const Context& context, const Values&) {
   ::mallopt(M_ARENA_MAX, kMemoryArenas);
   ::mallopt(M_MMAP_THRESHOLD, kLargePieceBytes);
   const auto settings = load_settings(context);
@@ -67,6 +66,18 @@ int run_serve(const Context& context, const Arguments& arguments) {
   log::info("stopping");
   fleet.request_stop();
   return 0;
+}
+
+}  // namespace
+
+Command serve_command() {
+  return {.name = "serve",
+          .summary = "watch the targets and serve their metrics",
+          .usage = "[--config FILE]",
+          .options = {},
+          .examples = {"pantryd serve --config /etc/pantryd/pantryd.yaml"},
+          .exits = {{0, "stopped by SIGINT or SIGTERM"}},
+          .run = run_serve};
 }
 
 }  // namespace pantryd::cli

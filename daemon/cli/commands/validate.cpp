@@ -1,4 +1,4 @@
-// The options of `validate`, and what it prints; the stages are daemon/validate.
+// The validate command: reads its options and prints the verdicts; daemon/validate has the stages.
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -8,10 +8,11 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/verdict.h"
+#include "cli/command.h"
 #include "cli/look.h"
-#include "cli/subcommands.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
+#include "settings/settings.h"
 #include "validate/report.h"
 #include "validate/server.h"
 #include "validate/sheet.h"
@@ -20,6 +21,9 @@
 namespace pantryd::cli {
 namespace {
 
+constexpr double kScaleLeast = 0.0001;  // 100 products and 1,000 sales
+constexpr double kScaleMost = 100;
+
 /// The target to load: the first that is not a standby.
 const TargetSettings& primary_target(const Settings& settings, const StopFlag* stop) {
   std::vector<std::string> names;
@@ -27,23 +31,6 @@ const TargetSettings& primary_target(const Settings& settings, const StopFlag* s
   const auto name = validate::primary_among(names, look_once(settings, stop));
   return *std::find_if(settings.targets.begin(), settings.targets.end(),
                        [&](const auto& target) { return target.name == name; });
-}
-
-/// The schema that was asked for; empty: any.
-std::string schema_option(const po::variables_map& values) {
-  if (values.count("schema") == 0) return {};
-  auto schema = values["schema"].as<std::string>();
-  if (schema == "current" || schema == "as-built") return schema;
-  throw Error(ExitCode::usage, fmt::format("--schema {} is unknown", schema),
-              "It is as-built or current.");
-}
-
-/// None: the rows that are there.
-std::optional<double> scale_option(const po::variables_map& values) {
-  if (values.count("scale") == 0) return std::nullopt;
-  const double scale = values["scale"].as<double>();
-  if (scale > 0 && scale <= 100) return scale;
-  throw Error(ExitCode::usage, "--scale is a share above 0 and up to 100");
 }
 
 validate::Hands real_hands(const Context& context, const Settings& settings,
@@ -81,30 +68,31 @@ void write_report(const std::filesystem::path& folder, const validate::Report& r
   write_file_atomically(folder / "report.html", report.to_html());
 }
 
-}  // namespace
+std::vector<Option> validate_options() {
+  return {
+      text("claims", "FILE", "", "the claim sheet; default: the one in this binary"),
+      number("scale", "S", "", {kScaleLeast, kScaleMost},
+             "seed this share of a million products and ten million sales first"),
+      choice("schema", "as-built|current", "", "refuse to validate another schema than this"),
+      text("workload", "NAME|FILE", "",
+           "as for load run; default: grocery, or grocery-improved with --schema current"),
+      duration("budget", "60s", std::chrono::milliseconds(0), kNoLimit, "time for the loads"),
+      text("out", "DIR", "", "folder for the report"),
+  };
+}
 
-int run_validate(const Context& context, const Arguments& arguments) {
-  po::options_description options("Options");
-  options.add_options()("claims", po::value<std::string>()->default_value(""),
-                        "claim sheet; default: the one in this binary")(
-      "scale", po::value<double>(),
-      "first seed this share of a million products and ten million sales")(
-      "schema", po::value<std::string>(), "as-built or current: refuse to validate another schema")(
-      "workload", po::value<std::string>(),
-      "as for load run; default: grocery, or grocery-improved with --schema current")(
-      "budget", po::value<std::string>()->default_value("60s"), "time for the loads")(
-      "out", po::value<std::string>()->default_value(""), "folder for the report");
-  const auto values = parse("validate [--claims FILE] [--scale S] [--budget T] [--out DIR]",
-                            options, {}, arguments);
-  if (!values) return 0;
-  const auto claims = validate::load_claims((*values)["claims"].as<std::string>());
-  validate::StageOptions stages;
-  stages.budget = duration_option(*values, "budget");
-  const auto schema = schema_option(*values);
-  if (schema == "current") stages.workload = "grocery-improved";
-  if (values->count("workload") > 0) stages.workload = (*values)["workload"].as<std::string>();
-  (void)loadgen::load_workload(stages.workload);  // a mistake in it is found before any load
-  const auto scale = scale_option(*values);
+validate::StageOptions stage_options(const Values& values) {
+  validate::StageOptions out;
+  out.budget = values.duration("budget");
+  if (values.text("schema") == "current") out.workload = "grocery-improved";
+  if (values.given("workload")) out.workload = values.text("workload");
+  (void)loadgen::load_workload(out.workload);  // a mistake in it is found before any load
+  return out;
+}
+
+int run_validate(const Context& context, const Values& values) {
+  const auto claims = validate::load_claims(values.text("claims"));
+  const auto stages = stage_options(values);
   const auto settings = load_settings(context);
 
   validate::Report report;
@@ -112,9 +100,10 @@ int run_validate(const Context& context, const Arguments& arguments) {
   report.started_at = fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr)));
   const auto where = primary_target(settings, context.stop).login();
   report.target = where.display();
+  const auto& schema = values.text("schema");
   if (!schema.empty()) validate::require_schema(where, schema, context.stop);
-  if (scale) {
-    const auto seeded = validate::seed_to_scale(where, *scale, context.stop);
+  if (values.given("scale")) {
+    const auto seeded = validate::seed_to_scale(where, values.number("scale"), context.stop);
     if (!context.json) fmt::print("{}", seeded);
   }
 
@@ -122,9 +111,26 @@ int run_validate(const Context& context, const Arguments& arguments) {
       validate::gather(claims, stages, real_hands(context, settings, where), context.stop);
   report.verdicts = validate::judge_claims(claims, evidence);
   fmt::print("{}", context.json ? report.to_json() : "\n" + report.to_text());
-  const auto out = (*values)["out"].as<std::string>();
+  const auto& out = values.text("out");
   if (!out.empty()) write_report(out, report, evidence);
   return static_cast<int>(exit_code_of(report.overall()));
+}
+
+}  // namespace
+
+Command validate_command() {
+  return {.name = "validate",
+          .summary = "run the claim sheet: loads, probes, verdicts",
+          .usage = "[--claims FILE] [--scale S] [--budget TIME] [--out DIR]",
+          .options = validate_options(),
+          .examples = {"pantryd validate --config /etc/pantryd/pantryd.yaml --budget 5m --out "
+                       "report"},
+          .exits = {{0, "every claim is PASS"},
+                    {1, "a claim is FAIL, or the run failed"},
+                    {3, "--schema: the schema is another one"},
+                    {7, "no FAIL, but something is INCONCLUSIVE or INVALID"},
+                    kUnreachable},
+          .run = run_validate};
 }
 
 }  // namespace pantryd::cli

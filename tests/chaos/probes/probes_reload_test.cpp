@@ -89,7 +89,7 @@ TEST_F(ReloadTest, AFileThatCannotBeUsedIsRefusedAndToldAndWhatWasWatchedGoesOn)
     EXPECT_TRUE(within(kSoon, [&] { return value(kReloaded) == 0; })) << broken;
   }
   EXPECT_GT(value("pantryd_config_last_reload_timestamp_seconds").value_or(0), first);
-  EXPECT_THAT(daemon->log(), HasSubstr("the configuration was not taken over"));
+  EXPECT_THAT(daemon->log(), HasSubstr("the configuration was not reloaded"));
   EXPECT_THAT(daemon->log(), HasSubstr("serve.yaml:2:"));
   EXPECT_TRUE(is_up("stays"));
   const auto before = value(runs).value_or(0);

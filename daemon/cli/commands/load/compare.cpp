@@ -1,73 +1,62 @@
+// The load compare command: compares the results of two sides, or runs both sides in turn first.
+// Invariant: runs that differ in more than what --allow names are refused.
+#include "loadgen/compare/compare.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <set>
 
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/subcommands.h"
-#include "loadgen/compare/compare.h"
+#include "cli/command.h"
+#include "cli/load_options.h"
 #include "loadgen/compare/compare_live.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
 
 constexpr std::size_t kResultBytesMax = std::size_t{256} << 20;
 
-using Texts = std::vector<std::string>;
+using std::chrono::hours;
+using std::chrono::milliseconds;
+using Names = std::vector<std::string>;
 
-po::options_description compare_options() {
-  const auto text = [](const char* value) {
-    return po::value<std::string>()->default_value(value);
-  };
-  const auto texts = [] { return po::value<Texts>()->multitoken()->default_value({}, ""); };
-  po::options_description options("Options");
-  options.add_options()("files", texts(), "two results of load run --out: A and B")(
-      "a", texts(), "several results of A; with --live its variant, such as mode=faithful")(
-      "b", texts(), "several results of B; with --live its variant, such as mode=pipelined")(
-      "a-windows", texts(),
-      "the file of windows of each result of A, so that operations are judged")(
-      "b-windows", texts(), "likewise of B")(
-      "allow", texts(), "differences that may be, by name, such as mode, or all")(
-      "bootstrap-seed", po::value<std::uint64_t>()->default_value(1), "of the resampling")(
-      "out", text(""), "also write the comparison as JSON to this file")("live", po::bool_switch(),
-                                                                         "run both now, in turn")(
-      "a-dsn", text(""), "--live: the target of A, else that of --dsn or --config")(
-      "b-dsn", text(""), "--live: likewise of B")("pairs", po::value<int>()->default_value(6),
-                                                  "--live: runs a side")(
-      "rate", text("max"), "--live: operations a second, or max")(
-      "users", po::value<std::int64_t>()->default_value(0), "--live: as for load run")(
-      "connections", po::value<std::int64_t>()->default_value(10), "--live: as for load run")(
-      "duration", text("10s"), "--live: of each run")(
-      "warmup", text("2s"), "--live: before each run")("mode", text("faithful"),
-                                                       "--live: as for load run")(
-      "workload", text(""), "--live: as for load run")("only", text(""), "--live: as for load run")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "--live: of arrivals and keys");
-  return options;
+std::vector<Option> compare_options() {
+  return concat(
+      {{arguments("files", "FILE", "two results that load run --out wrote: A and B"),
+        texts("a", "FILE", "several results of A; with --live its variant, such as mode=faithful"),
+        texts("b", "FILE", "several results of B; with --live its variant, such as mode=pipelined"),
+        texts("a-windows", "FILE",
+              "the --windows file of each result of A; with both, operations are compared"),
+        texts("b-windows", "FILE", "the --windows file of each result of B"),
+        texts("allow", "NAME", "differences that are allowed, such as mode; or all"),
+        count("bootstrap-seed", "S", "1", {}, "seed of the resampling"),
+        text("out", "FILE", "", "also write the comparison as JSON"),
+        flag("live", "run both sides now, in turn; the options below are for these runs"),
+        text("a-dsn", "CONNINFO", "", "server of A; default: --dsn, or the configuration's"),
+        text("b-dsn", "CONNINFO", "", "server of B; default: --dsn, or the configuration's"),
+        count("pairs", "N", "6", {2, 100}, "runs of each side"),
+        text("rate", "R|max", "max", "operations a second, or as many as the users can do"),
+        duration("duration", "10s", milliseconds(1), hours(24 * 7), "length of each run"),
+        duration("warmup", "2s", milliseconds(0), kNoLimit, "length of the part before it")},
+       size_options(),
+       workload_options()});
 }
 
-/// The results of both sides, read and found to be of the same kind.
-loadgen::Comparison compare_files(const po::variables_map& values) {
-  auto a = values["a"].as<Texts>();
-  auto b = values["b"].as<Texts>();
-  const auto files = values["files"].as<Texts>();
-  if (files.size() == 2 && a.empty() && b.empty()) {
-    a = {files[0]};
-    b = {files[1]};
-  } else if (!files.empty() || a.empty() || b.empty()) {
-    throw Error(ExitCode::usage, "two sides are needed",
-                "Give two result files, or several as --a FILE... --b FILE..., or --live.");
-  }
-  std::vector<loadgen::ComparedRun> runs_a, runs_b;
-  std::vector<std::string> differences;
-  std::string first;
-  const auto take = [&](const Texts& names, const std::string& windows_option,
-                        std::vector<loadgen::ComparedRun>& runs) {
-    const auto windows = values[windows_option].as<Texts>();
+/// The results that the command line names, read in order.
+class ResultReader {
+ public:
+  /// Reads one side's results, with their windows if any are named.
+  std::vector<loadgen::ComparedRun> read(const Names& names, const Names& windows,
+                                         const char* windows_option) {
     if (!windows.empty() && windows.size() != names.size()) {
-      throw Error(ExitCode::usage,
-                  fmt::format("--{} needs a file for each result", windows_option));
+      throw Error(ExitCode::usage, fmt::format("--{} needs a file for each result", windows_option),
+                  fmt::format("Give {} files, in the order of the results.", names.size()));
     }
+    std::vector<loadgen::ComparedRun> runs;
     for (const auto& name : names) {
       const auto text = read_file(name, kResultBytesMax);
       runs.push_back(loadgen::read_run(name, text));
@@ -75,56 +64,75 @@ loadgen::Comparison compare_files(const po::variables_map& values) {
         const auto& file = windows[runs.size() - 1];
         loadgen::add_windows(runs.back(), file, read_file(file, kResultBytesMax));
       }
-      if (first.empty()) first = text;
-      for (auto& each : loadgen::run_differences(first, text)) {
-        if (std::find(differences.begin(), differences.end(), each) == differences.end()) {
-          differences.push_back(std::move(each));
-        }
+      note_differences(text);
+    }
+    return runs;
+  }
+
+  [[nodiscard]] const std::vector<std::string>& differences() const { return differences_; }
+
+ private:
+  void note_differences(const std::string& text) {
+    if (first_.empty()) first_ = text;
+    for (auto& each : loadgen::run_differences(first_, text)) {
+      if (std::find(differences_.begin(), differences_.end(), each) == differences_.end()) {
+        differences_.push_back(std::move(each));
       }
     }
-  };
-  take(a, "a-windows", runs_a);
-  take(b, "b-windows", runs_b);
-  const auto allowed_list = values["allow"].as<Texts>();
+  }
+
+  std::string first_;  ///< the text of the first result, which all others are compared with
+  std::vector<std::string> differences_;
+};
+
+loadgen::Comparison compare_files(const Values& values) {
+  auto a = values.texts("a");
+  auto b = values.texts("b");
+  const auto& files = values.texts("files");
+  if (files.size() == 2 && a.empty() && b.empty()) {
+    a = {files[0]};
+    b = {files[1]};
+  } else if (!files.empty() || a.empty() || b.empty()) {
+    throw Error(ExitCode::usage, "a comparison needs two sides",
+                "Give two result files, or several as --a FILE... --b FILE..., or --live.");
+  }
+  ResultReader reader;
+  const auto runs_a = reader.read(a, values.texts("a-windows"), "a-windows");
+  const auto runs_b = reader.read(b, values.texts("b-windows"), "b-windows");
+  const auto& allowed_list = values.texts("allow");
   const std::set<std::string> allowed(allowed_list.begin(), allowed_list.end());
-  const auto refused = loadgen::not_allowed(differences, allowed);
+  const auto refused = loadgen::not_allowed(reader.differences(), allowed);
   if (!refused.empty()) {
     throw Error(ExitCode::usage,
                 fmt::format("these runs are not alike: {}", fmt::join(refused, "; ")),
-                fmt::format("Where that is what you compare, give --allow \"{}\".",
+                fmt::format("If that is what you want to compare, give --allow \"{}\".",
                             refused.front().substr(0, refused.front().find(':'))));
   }
-  auto out = loadgen::compare_runs(runs_a, runs_b, values["bootstrap-seed"].as<std::uint64_t>());
-  out.differences = std::move(differences);
+  auto out = loadgen::compare_runs(runs_a, runs_b,
+                                   static_cast<std::uint64_t>(values.count("bootstrap-seed")));
+  out.differences = reader.differences();
   return out;
 }
 
-loadgen::LiveSide live_side(const Context& context, const po::variables_map& values,
-                            const std::string& side) {
+loadgen::LiveSide live_side(const Context& context, const Values& values, const std::string& side) {
   loadgen::LiveSide out;
-  const auto dsn = values[side + "-dsn"].as<std::string>();
-  out.where = dsn.empty() ? target_settings(context).login() : pg::Conninfo::parse(dsn);
-  auto& load = out.load;
-  load.workload = loadgen::load_workload(values["workload"].as<std::string>());
-  const auto only = values["only"].as<std::string>();
-  if (!only.empty()) load.workload = load.workload.only(only);
-  load.users = values["users"].as<std::int64_t>();
-  load.connections = values["connections"].as<std::int64_t>();
-  load.duration = duration_option(values, "duration");
-  load.warmup = duration_option(values, "warmup");
-  load.seed = values["seed"].as<std::uint64_t>();
-  loadgen::apply_variant(load, "rate=" + values["rate"].as<std::string>());
-  loadgen::apply_variant(load, "mode=" + values["mode"].as<std::string>());
-  for (const auto& variant : values[side].as<Texts>()) loadgen::apply_variant(load, variant);
+  const auto& dsn = values.text(side + "-dsn");
+  out.where = dsn.empty() ? target(context) : pg::Conninfo::parse(dsn);
+  read_load_options(values, out.load);
+  out.load.duration = values.duration("duration");
+  out.load.warmup = values.duration("warmup");
+  out.load.rate_per_s = loadgen::parse_rate("--rate", values.text("rate"));
+  for (const auto& variant : values.texts(side)) loadgen::apply_variant(out.load, variant);
   return out;
 }
 
-loadgen::Comparison compare_now(const Context& context, const po::variables_map& values) {
-  if (!values["files"].as<Texts>().empty()) {
-    throw Error(ExitCode::usage, "--live takes no result files");
+loadgen::Comparison compare_now(const Context& context, const Values& values) {
+  if (!values.texts("files").empty()) {
+    throw Error(ExitCode::usage, "--live conflicts with result files",
+                "Give the variants as --a KEY=VALUE and --b KEY=VALUE.");
   }
   loadgen::LiveOptions options;
-  options.pairs = values["pairs"].as<int>();
+  options.pairs = static_cast<int>(values.count("pairs"));
   loadgen::LiveProgress progress;
   if (context.progress) {
     progress = [&options](std::string_view side, int pair) {
@@ -135,22 +143,30 @@ loadgen::Comparison compare_now(const Context& context, const po::variables_map&
                                options, progress, context.stop);
 }
 
-}  // namespace
-
-int run_load_compare(const Context& context, const Arguments& arguments) {
-  po::positional_options_description positional;
-  positional.add("files", -1);
-  const auto values = parse(
-      "load compare A B | --a FILE... --b FILE... | --live --a VARIANT --b "
-      "VARIANT",
-      compare_options(), positional, arguments);
-  if (!values) return 0;
+int run_load_compare(const Context& context, const Values& values) {
   const auto comparison =
-      (*values)["live"].as<bool>() ? compare_now(context, *values) : compare_files(*values);
-  const auto out = (*values)["out"].as<std::string>();
+      values.flag("live") ? compare_now(context, values) : compare_files(values);
   fmt::print("{}", context.json ? comparison.to_json() : comparison.to_text());
+  const auto& out = values.text("out");
   if (!out.empty()) write_file_atomically(out, comparison.to_json());
   return 0;
+}
+
+}  // namespace
+
+Command load_compare_command() {
+  return {.name = "load compare",
+          .summary = "compare two runs and say whether they differ",
+          .usage = "A B | --a FILE... --b FILE... | --live --a VARIANT --b VARIANT",
+          .options = compare_options(),
+          .examples = {"pantryd load compare before.json after.json",
+                       "pantryd load compare --live --dsn postgresql://127.0.0.1/shop --a "
+                       "mode=faithful --b mode=pipelined"},
+          .exits = {{0, "compared, whatever the answer"},
+                    {2, "wrong usage, or the runs are not alike"},
+                    {7, "--live: too few valid runs"},
+                    kUnreachable},
+          .run = run_load_compare};
 }
 
 }  // namespace pantryd::cli

@@ -1,88 +1,69 @@
+// The load find-max command: searches the highest rate at which the response times hold.
 #include <fmt/format.h>
 
-#include <cstdlib>
+#include <chrono>
 
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
 #include "base/verdict.h"
-#include "cli/subcommands.h"
+#include "cli/command.h"
+#include "cli/load_options.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
 #include "loadgen/report/ceiling_forms.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
 
 using loadgen::Checkpoints;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
 
-po::options_description find_max_options() {
-  const auto text = [](const char* value) {
-    return po::value<std::string>()->default_value(value);
-  };
-  po::options_description options("Options");
-  options.add_options()("users", po::value<std::int64_t>()->default_value(0),
-                        "operations in work or waiting at a time; 0: as many as connections")(
-      "connections", po::value<std::int64_t>()->default_value(10),
-      "of the pool; else pool.max of --config, where it is given")(
-      "mode", text("faithful"), "faithful: a round trip a statement; pipelined: together")(
-      "workload", text(""), "grocery (the default), grocery-improved, or a YAML file")(
-      "only", text(""), "one operation of the workload alone")(
-      "slo", text(""), "p99 of every operation, in place of the workload's, such as 50ms")(
-      "trial", text("5s"), "the shortest trial; those near the limit are up to eight times longer")(
-      "budget", text("10m"), "of the whole search")("width", po::value<double>()->default_value(5),
-                                                    "of the interval, in percent")(
-      "checkpoint", text("ask"), "before each confirmation: ask for one, wait for one, or none")(
-      "no-store", po::bool_switch(), "do not write the ceiling to pantryd.load_ceiling")(
-      "no-anneal", po::bool_switch(), "do not look at what an overload leaves behind")(
-      "seed", po::value<std::uint64_t>()->default_value(1), "of arrivals and keys")(
-      "statement-limit", text("30s"), "a statement is cancelled after it")(
-      "out", text(""), "also write the result as JSON to this file");
-  return options;
+std::vector<Option> find_max_options() {
+  return concat(
+      {size_options(),
+       workload_options(),
+       {duration("slo", "", milliseconds(1), kNoLimit,
+                 "p99 limit of every operation, in place of the workload's limits"),
+        duration("trial", "5s", seconds(1), kNoLimit,
+                 "length of the shortest trial; those near the limit take up to eight times as "
+                 "long"),
+        duration("budget", "10m", seconds(10), kNoLimit, "time for the whole search"),
+        number("width", "PERCENT", "5", {1, 50}, "width of the interval to reach"),
+        choice("checkpoint", "ask|wait|none", "ask",
+               "before each confirmation: request a checkpoint, wait for one, or neither"),
+        flag("no-store", "do not write the ceiling to the table pantryd.load_ceiling"),
+        flag("no-anneal", "do not check what an overload leaves behind"),
+        duration("statement-limit", "30s", milliseconds(1), kNoLimit,
+                 "a statement that takes longer is cancelled"),
+        text("out", "FILE", "", "also write the result as JSON")}});
 }
 
 Checkpoints checkpoints_of(const std::string& text) {
-  for (const auto each : {Checkpoints::none, Checkpoints::ask, Checkpoints::wait}) {
+  for (const auto each : {Checkpoints::none, Checkpoints::wait}) {
     if (text == loadgen::to_string(each)) return each;
   }
-  throw Error(ExitCode::usage, fmt::format("--checkpoint {} is unknown", text),
-              "It is ask, wait or none.");
+  return Checkpoints::ask;
 }
 
-loadgen::CeilingOptions read_options(const PoolKeys& pool, const po::variables_map& values) {
+loadgen::CeilingOptions read_find_max_options(const PoolKeys& pool, const Values& values) {
   loadgen::CeilingOptions out;
-  out.load.users = values["users"].as<std::int64_t>();
-  out.load.connections = values["connections"].as<std::int64_t>();
-  if (pool.configured) {
-    out.load.pool = pool.to_pool_settings();
-    if (values["connections"].defaulted()) out.load.connections = pool.max;
-  }
-  out.load.mode = loadgen::parse_mode("--mode", values["mode"].as<std::string>());
-  out.load.seed = values["seed"].as<std::uint64_t>();
-  out.load.statement_limit = duration_option(values, "statement-limit");
-  out.load.workload = loadgen::load_workload(values["workload"].as<std::string>());
-  out.only = values["only"].as<std::string>();
-  if (!out.only.empty()) out.load.workload = out.load.workload.only(out.only);
-  if (!values["slo"].as<std::string>().empty()) {
-    out.slo_p99 = duration_option(values, "slo");
-    if (out.slo_p99->count() < 1) throw Error(ExitCode::usage, "--slo must be above 0");
-  }
-  out.search.trial = duration_option(values, "trial");
-  out.search.budget = duration_option(values, "budget");
-  if (out.search.trial < std::chrono::seconds(1)) {
-    throw Error(ExitCode::usage, "--trial must be 1s at least");
-  }
+  read_load_options(values, out.load);
+  take_pool(pool, values, out.load);
+  out.only = values.text("only");
+  out.load.statement_limit = values.duration("statement-limit");
+  if (values.given("slo")) out.slo_p99 = values.duration("slo");
+  out.search.trial = values.duration("trial");
+  out.search.budget = values.duration("budget");
   if (out.search.budget < 10 * out.search.trial) {
-    throw Error(ExitCode::usage, "--budget must be ten trials at least",
-                "A search takes some 20 of them, and the last ones are longer.");
+    throw Error(ExitCode::usage, "--budget is shorter than ten trials",
+                "A search takes some 20 trials, and the last ones are longer.");
   }
-  const double width = values["width"].as<double>();
-  if (!(width >= 1 && width <= 50)) {
-    throw Error(ExitCode::usage, "--width must be from 1 to 50 percent");
-  }
-  out.search.width_max = width / 100;
-  out.search.anneal = !values["no-anneal"].as<bool>();
-  out.checkpoints = checkpoints_of(values["checkpoint"].as<std::string>());
+  out.search.width_max = values.number("width") / 100;
+  out.search.anneal = !values.flag("no-anneal");
+  out.checkpoints = checkpoints_of(values.text("checkpoint"));
   return out;
 }
 
@@ -90,7 +71,7 @@ std::string rate_text(const std::optional<double>& rate) {
   return rate ? fmt::format("{:.1f}/s", *rate) : std::string("closed loop");
 }
 
-loadgen::CeilingProgress lines() {
+loadgen::CeilingProgress progress_lines() {
   loadgen::CeilingProgress out;
   out.begins = [](const loadgen::Trial& trial, std::size_t number) {
     fmt::print(stderr, "{:>3}  {:<10}{:>12}  {:>7}{}", number, loadgen::to_string(trial.purpose),
@@ -107,26 +88,37 @@ loadgen::CeilingProgress lines() {
   return out;
 }
 
-}  // namespace
-
-int run_load_find_max(const Context& context, const Arguments& arguments) {
-  const auto values = parse("load find-max [--users U] [--connections C] [--budget T]",
-                            find_max_options(), {}, arguments);
-  if (!values) return 0;
+int run_load_find_max(const Context& context, const Values& values) {
   const auto where = target_settings(context);
-  const auto options = read_options(where.pool, *values);
-  const auto progress = context.progress ? lines() : loadgen::CeilingProgress();
+  const auto options = read_find_max_options(where.pool, values);
+  const auto progress = context.progress ? progress_lines() : loadgen::CeilingProgress();
   auto ceiling = loadgen::find_ceiling(where.login(), options, progress, context.stop);
-  if (!(*values)["no-store"].as<bool>()) {
+  if (!values.flag("no-store")) {
     auto problem = loadgen::store_ceiling(where.login(), ceiling);
     if (!problem.empty()) ceiling.notes.push_back(std::move(problem));
   }
-  const auto out = (*values)["out"].as<std::string>();
+  const auto& out = values.text("out");
   const auto json = out.empty() && !context.json ? std::string() : to_json(ceiling);
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : to_text(ceiling));
   if (!out.empty()) write_file_atomically(out, json);
   return static_cast<int>(exit_code_of(ceiling.search.verdict));
+}
+
+}  // namespace
+
+Command load_find_max_command() {
+  return {.name = "load find-max",
+          .summary = "find the highest rate at which the response times hold",
+          .usage = "[--users N] [--connections N] [--budget TIME]",
+          .options = find_max_options(),
+          .examples = {"pantryd load find-max --dsn postgresql://127.0.0.1/shop --connections 20 "
+                       "--budget 10m"},
+          .exits = {{0, "PASS"},
+                    {1, "FAIL, or the search failed"},
+                    {7, "INCONCLUSIVE or INVALID"},
+                    kUnreachable},
+          .run = run_load_find_max};
 }
 
 }  // namespace pantryd::cli

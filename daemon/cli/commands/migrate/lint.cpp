@@ -1,3 +1,6 @@
+// The migrate lint command: what in a migration would harm a database in use.
+#include "migrate/lint/linter.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,10 +11,10 @@
 #include "base/embedded.h"
 #include "base/error.h"
 #include "base/file.h"
-#include "cli/subcommands.h"
+#include "cli/command.h"
 #include "migrate/lint/file.h"
-#include "migrate/lint/linter.h"
 #include "pg/connection.h"
+#include "pg/conninfo.h"
 
 namespace pantryd::cli {
 namespace {
@@ -31,7 +34,7 @@ struct Judged {
 struct Source {
   fs::path path;         ///< empty: compiled in
   std::string name;      ///< as it is shown
-  bool reported = true;  ///< false: read only for what it teaches
+  bool reported = true;  ///< false: read only for the tables that it makes
 };
 
 /// The digits that a migration's name begins with; -1 when it is not named like one.
@@ -59,7 +62,7 @@ std::vector<fs::path> migrations_in(const fs::path& folder) {
   return out;
 }
 
-/// The files that are named and, for what they teach, those that run before them in their folder.
+/// The named files, and those that run before them in their folder: these say which tables exist.
 std::vector<Source> named_files(const std::vector<std::string>& names) {
   std::vector<Source> out;
   std::set<fs::path> taught;
@@ -85,12 +88,11 @@ std::vector<Source> named_files(const std::vector<std::string>& names) {
   return out;
 }
 
-std::vector<Judged> read_sources(const po::variables_map& values) {
-  const auto dir = values["dir"].as<std::string>();
-  std::vector<std::string> names;
-  if (values.count("file") > 0) names = values["file"].as<std::vector<std::string>>();
+std::vector<Judged> read_sources(const Values& values) {
+  const auto& dir = values.text("dir");
+  const auto& names = values.texts("file");
   if (!dir.empty() && !names.empty()) {
-    throw Error(ExitCode::usage, "either files or --dir, not both");
+    throw Error(ExitCode::usage, "--dir conflicts with named files", "Give either of them.");
   }
   std::vector<Judged> out;
   if (dir.empty() && names.empty()) {
@@ -111,7 +113,7 @@ std::vector<Judged> read_sources(const po::variables_map& values) {
       out.push_back({migrate::read_lint_file(source.name, content), {}});
       continue;
     }
-    // Its own mistakes are told when it is linted itself.
+    // Its own mistakes are reported when it is linted itself.
     try {
       out.push_back({migrate::read_lint_file(source.name, content), {}});
       out.back().file.name.clear();
@@ -162,7 +164,7 @@ std::map<std::string, migrate::TableSize> live_sizes(const Context& context,
   return out;
 }
 
-void print_text(const std::vector<Judged>& files) {
+void print_findings(const std::vector<Judged>& files) {
   std::size_t dangers = 0;
   std::size_t advice = 0;
   std::size_t count = 0;
@@ -185,7 +187,7 @@ void print_text(const std::vector<Judged>& files) {
              dangers == 1 ? "" : "s", advice);
 }
 
-void print_json(const std::vector<Judged>& files) {
+void print_findings_json(const std::vector<Judged>& files) {
   nlohmann::json list = nlohmann::json::array();
   std::size_t dangers = 0;
   for (const auto& each : files) {
@@ -209,7 +211,7 @@ void print_json(const std::vector<Judged>& files) {
   }
   const nlohmann::json json{
       {"format", "pantryd.migrate-lint"}, {"version", 1}, {"dangers", dangers}, {"files", list}};
-  // A file may hold bytes that are no UTF-8.
+  // A file may hold bytes that are not UTF-8.
   fmt::print("{}\n", json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
@@ -232,31 +234,9 @@ int print_rules(bool as_json) {
   return 0;
 }
 
-}  // namespace
-
-int run_migrate_lint(const Context& context, const Arguments& arguments) {
-  po::options_description options("Options");
-  options.add_options()("dir", po::value<std::string>()->default_value(""),
-                        "folder of the migrations; default: those in this binary")(
-      "target-version", po::value<int>()->default_value(kOldestServer),
-      "oldest PostgreSQL that the files must run on")("rules", "list the rules and exit")(
-      "file", po::value<std::vector<std::string>>(), "a file; same as the argument");
-  po::positional_options_description positional;
-  positional.add("file", -1);
-  const auto values =
-      parse("migrate lint [FILE...|--dir DIR] [--target-version N] [--dsn CONNINFO]", options,
-            positional, arguments);
-  if (!values) return 0;
-  if (values->count("rules") > 0) return print_rules(context.json);
-  const int major = (*values)["target-version"].as<int>();
-  if (major < kOldestServer || major > kNewestServer) {
-    throw Error(ExitCode::usage,
-                fmt::format("--target-version {} is not a PostgreSQL that is "
-                            "supported",
-                            major),
-                fmt::format("{} is the oldest.", kOldestServer));
-  }
-  auto files = read_sources(*values);
+int run_migrate_lint(const Context& context, const Values& values) {
+  if (values.flag("rules")) return print_rules(context.json);
+  auto files = read_sources(values);
   std::map<std::string, migrate::TableSize> sizes;
   if (!context.dsn.empty()) sizes = live_sizes(context, files);
   migrate::Linter linter;
@@ -264,7 +244,7 @@ int run_migrate_lint(const Context& context, const Arguments& arguments) {
   for (auto& each : files) {
     each.findings = linter.lint({.sql = each.file.sql,
                                  .in_transaction = each.file.in_transaction,
-                                 .target_major = major,
+                                 .target_major = static_cast<int>(values.count("target-version")),
                                  .sizes = sizes,
                                  .allows = each.file.allows});
     if (each.file.name.empty()) continue;
@@ -272,8 +252,25 @@ int run_migrate_lint(const Context& context, const Arguments& arguments) {
                return one.severity == migrate::Severity::danger;
              });
   }
-  context.json ? print_json(files) : print_text(files);
+  context.json ? print_findings_json(files) : print_findings(files);
   return static_cast<int>(danger ? ExitCode::lint : ExitCode::ok);
+}
+
+}  // namespace
+
+Command migrate_lint_command() {
+  return {.name = "migrate lint",
+          .summary = "find what in a migration would harm a database in use",
+          .usage = "[FILE...] [--dir DIR] [--target-version N] [--dsn CONNINFO]",
+          .options = {arguments("file", "FILE", "files to lint; default: those in this binary"),
+                      text("dir", "DIR", "", "folder of the migrations, in place of files"),
+                      count("target-version", "N", "14", {kOldestServer, kNewestServer},
+                            "oldest major version of PostgreSQL that the files must run on"),
+                      flag("rules", "list the rules and exit")},
+          .examples = {"pantryd migrate lint migrations/018_add_stock_level.sql",
+                       "pantryd migrate lint --dir migrations --dsn postgresql://127.0.0.1/shop"},
+          .exits = {{6, "a finding is a danger"}, kUnreachable},
+          .run = run_migrate_lint};
 }
 
 }  // namespace pantryd::cli

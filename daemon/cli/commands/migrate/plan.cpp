@@ -1,3 +1,4 @@
+// The migrate plan command: what up would run, found by a trial that is rolled back.
 #include "migrate/plan/plan.h"
 
 #include <fmt/format.h>
@@ -5,10 +6,9 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "base/error.h"
 #include "base/units.h"
+#include "cli/command.h"
 #include "cli/migrate_options.h"
-#include "cli/subcommands.h"
 
 namespace pantryd::cli {
 namespace {
@@ -17,28 +17,32 @@ using migrate::Outcome;
 using migrate::Plan;
 using migrate::PlannedLock;
 using migrate::PlannedStatement;
+using std::chrono::milliseconds;
 
-migrate::PlanOptions plan_options(const Context& context, const po::variables_map& values) {
+std::vector<Option> plan_rows() {
+  return concat(
+      {folder_options(),
+       {count("to", "VERSION", "", {}, "the last version; repeatable migrations are then left out"),
+        flag("allow-out-of-order", "as for migrate up"),
+        flag("no-try", "run nothing; print the locks that the manual documents"),
+        duration("lock-timeout", "100ms", milliseconds(1), kNoLimit, "how long to wait for a lock"),
+        duration("statement-timeout", "500ms", milliseconds(1), kNoLimit,
+                 "how long one statement is tried"),
+        duration("hold-budget", "1s", milliseconds(1), kNoLimit,
+                 "how long to hold locks on what other sessions use"),
+        size("max-size", "10MB", {},
+             "a larger table is not read, changed or rewritten for the trial")}});
+}
+
+migrate::PlanOptions plan_options(const Context& context, const Values& values) {
   migrate::PlanOptions out;
-  out.lock_timeout = duration_option(values, "lock-timeout");
-  out.statement_timeout = duration_option(values, "statement-timeout");
-  out.hold_budget = duration_option(values, "hold-budget");
-  for (const auto* name : {"lock-timeout", "statement-timeout", "hold-budget"}) {
-    if (duration_option(values, name).count() > 0) continue;
-    throw Error(ExitCode::usage, fmt::format("--{} 0 would be without a limit", name),
-                "Give a duration above 0, or --no-try.");
-  }
-  const auto size = parse_size_bytes(values["max-size"].as<std::string>());
-  if (!size) {
-    throw Error(
-        ExitCode::usage,
-        fmt::format("--max-size \"{}\" is not a size", values["max-size"].as<std::string>()),
-        "Write a number and a unit: 512kB, 10MB, 1GB.");
-  }
-  out.size_max_bytes = *size;
-  out.try_it = values.count("no-try") == 0;
-  if (values.count("to") > 0) out.to = values["to"].as<std::int64_t>();
-  out.allow_out_of_order = values.count("allow-out-of-order") > 0;
+  out.lock_timeout = values.duration("lock-timeout");
+  out.statement_timeout = values.duration("statement-timeout");
+  out.hold_budget = values.duration("hold-budget");
+  out.size_max_bytes = values.bytes("max-size");
+  out.try_it = !values.flag("no-try");
+  if (values.given("to")) out.to = values.count("to");
+  out.allow_out_of_order = values.flag("allow-out-of-order");
   out.stop = context.stop;
   return out;
 }
@@ -46,15 +50,15 @@ migrate::PlanOptions plan_options(const Context& context, const po::variables_ma
 std::string how(const PlannedLock& lock, Outcome outcome) {
   std::string out = lock.seen ? "seen" : "documented";
   if (lock.held) {
-    out += ", held already";
+    out += ", already held";
   } else if (!lock.seen && outcome == Outcome::tried) {
-    out += ", could not be seen: an earlier file's lock was held";
+    out += ", not visible: an earlier file held the lock";
   }
   return out;
 }
 
 std::string size_of(const PlannedLock& lock) {
-  if (lock.is_new) return lock.seen ? "new" : "not there yet";
+  if (lock.is_new) return lock.seen ? "new" : "does not exist yet";
   if (!lock.bytes) return "size unknown";
   if (!lock.rows) return format_bytes(*lock.bytes);
   return fmt::format("{}, {} rows", format_bytes(*lock.bytes), format_count(*lock.rows));
@@ -74,7 +78,7 @@ const char* verdict(Outcome outcome) {
   return "";
 }
 
-void tell_statement(const PlannedStatement& statement) {
+void print_statement(const PlannedStatement& statement) {
   fmt::print("  {:>4}  {}\n", statement.line, statement.text);
   if (!statement.reason.empty()) {
     fmt::print("        {}{}\n", verdict(statement.outcome), statement.reason);
@@ -88,9 +92,9 @@ void tell_statement(const PlannedStatement& statement) {
                size_of(lock), how(lock, statement.outcome));
   }
   if (!any && statement.outcome == Outcome::tried) {
-    fmt::print("        no lock on a table that is there now\n");
+    fmt::print("        no lock on a table that exists now\n");
   } else if (!any) {
-    fmt::print("        locks not known\n");
+    fmt::print("        locks unknown\n");
   }
   for (const auto& finding : statement.findings) {
     fmt::print("        {} {}\n", migrate::to_string(finding.severity), finding.rule);
@@ -111,14 +115,14 @@ int print_text(const Plan& plan) {
         "{}.sql: {}, {} statement{}{}\n", file.name,
         file.in_transaction ? "one transaction" : "statement by statement", file.statements_total,
         file.statements_total == 1 ? "" : "s",
-        file.statements_done == 0 ? "" : fmt::format(", {} done already", file.statements_done));
-    for (const auto& statement : file.statements) tell_statement(statement);
+        file.statements_done == 0 ? "" : fmt::format(", {} already done", file.statements_done));
+    for (const auto& statement : file.statements) print_statement(statement);
   }
   for (const auto& note : plan.notes) fmt::print("Note: {}.\n", note);
   if (plan.blockers.empty()) {
-    fmt::print("Nobody is in the way right now.\n");
+    fmt::print("No session blocks it at the moment.\n");
   } else {
-    fmt::print("In the way right now:\n");
+    fmt::print("Sessions that block it at the moment:\n");
     for (const auto& each : plan.blockers) fmt::print("  {}\n", in_words(each));
   }
   const bool any = std::any_of(plan.files.begin(), plan.files.end(), [](const auto& file) {
@@ -126,7 +130,7 @@ int print_text(const Plan& plan) {
                        [](const auto& each) { return each.outcome == Outcome::tried; });
   });
   if (any) {
-    fmt::print("All was rolled back; locks were held for {}.\n", format_duration(plan.held));
+    fmt::print("Everything was rolled back; locks were held for {}.\n", format_duration(plan.held));
   } else {
     fmt::print("Nothing was changed.\n");
   }
@@ -197,27 +201,22 @@ int print_json(const Plan& plan) {
   return 0;
 }
 
+int run_migrate_plan(const Context& context, const Values& values) {
+  const auto wanted = plan_options(context, values);
+  const auto plan = migrate::make_plan(target(context), files_of(values), wanted);
+  return context.json ? print_json(plan) : print_text(plan);
+}
+
 }  // namespace
 
-int run_migrate_plan(const Context& context, const Arguments& arguments) {
-  const auto text = [](const char* value) {
-    return po::value<std::string>()->default_value(value);
-  };
-  auto options = folder_option();
-  options.add_options()("to", po::value<std::int64_t>(),
-                        "the last version; repeatable ones are then left out")("allow-out-of-order",
-                                                                               "as for up")(
-      "no-try", "run nothing: tell the locks as the manual documents them")(
-      "lock-timeout", text("100ms"), "the longest that a lock is waited for")(
-      "statement-timeout", text("500ms"), "the longest that one statement is tried")(
-      "hold-budget", text("1s"), "the longest that locks on what others use are held")(
-      "max-size", text("10MB"), "a larger table is not read, changed or rewritten to try");
-  const auto values =
-      parse("migrate plan [--dir DIR] [--to VERSION] [--no-try]", options, {}, arguments);
-  if (!values) return 0;
-  const auto wanted = plan_options(context, *values);
-  const auto plan = migrate::make_plan(target(context), files_of(*values), wanted);
-  return context.json ? print_json(plan) : print_text(plan);
+Command migrate_plan_command() {
+  return {.name = "migrate plan",
+          .summary = "show what up would run, and the locks it would take",
+          .usage = "[--dir DIR] [--to VERSION] [--no-try]",
+          .options = plan_rows(),
+          .examples = {"pantryd migrate plan --dsn postgresql://127.0.0.1/shop"},
+          .exits = {kUnreachable},
+          .run = run_migrate_plan};
 }
 
 }  // namespace pantryd::cli

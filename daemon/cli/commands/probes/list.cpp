@@ -1,10 +1,11 @@
+// The probes list command: the probes in this binary, also as docs/metrics.md.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/units.h"
-#include "cli/subcommands.h"
+#include "cli/command.h"
 #include "probes/engine/page.h"
 #include "serve/probe_list.h"
 
@@ -50,8 +51,8 @@ void print_markdown(const std::vector<ProbeRow>& rows) {
   fmt::print(
       "# Metrics\n\nWritten by `pantryd probes list --markdown`; do not edit.\n\nEvery metric of a "
       "probe carries the label `target` too. Names of postgres_exporter (`pg_*`) keep their "
-      "labels; those that it types against the rules of Prometheus' linter are told as untyped on "
-      "the page, unless it is asked with `?types=postgres_exporter`.\n\n## The daemon itself\n\n{}",
+      "labels. Where its type breaks a rule of Prometheus' linter, the page says untyped, unless "
+      "it is requested with `?types=postgres_exporter`.\n\n## The daemon itself\n\n{}",
       head);
   for (const auto& metric : probes::own_metrics()) {
     print_row(metric, "target, probe, outcome where they apply");
@@ -68,15 +69,9 @@ void print_markdown(const std::vector<ProbeRow>& rows) {
   }
 }
 
-}  // namespace
-
-int run_probes_list(const Context& context, const Arguments& arguments) {
-  po::options_description options("Options");
-  options.add_options()("markdown", "write docs/metrics.md");
-  const auto values = parse("probes list [--markdown]", options, {}, arguments);
-  if (!values) return 0;
+int run_probes_list(const Context& context, const Values& values) {
   const ProbeList probe_list{ProbeSettings{}};
-  if (values->count("markdown") > 0) {
+  if (values.flag("markdown")) {
     print_markdown(probe_list.rows());
     return 0;
   }
@@ -100,6 +95,18 @@ int run_probes_list(const Context& context, const Arguments& arguments) {
     fmt::print("{}\n", json.dump(2));
   }
   return 0;
+}
+
+}  // namespace
+
+Command probes_list_command() {
+  return {.name = "probes list",
+          .summary = "list the probes, how often they run and what they cost",
+          .usage = "[--markdown] [--json]",
+          .options = {flag("markdown", "print the text of docs/metrics.md")},
+          .examples = {"pantryd probes list"},
+          .exits = {},
+          .run = run_probes_list};
 }
 
 }  // namespace pantryd::cli

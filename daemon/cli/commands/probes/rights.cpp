@@ -1,4 +1,4 @@
-// What our role cannot see on each target, and the statement that would let it.
+// The probes rights command: what our role cannot see on each target, and the grant that helps.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -6,11 +6,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/error.h"
+#include "cli/command.h"
 #include "cli/look.h"
-#include "cli/subcommands.h"
 #include "pg/identifier.h"
 #include "probes/engine/run.h"
 #include "serve/targets.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
@@ -19,11 +21,11 @@ struct Missing {
   std::string target;
   std::string probe;
   std::string database;
-  std::string what;   ///< "sees less without pg_monitor", or what the server said
-  std::string grant;  ///< a statement; empty where the server's words must do
+  std::string what;   ///< "sees less without pg_monitor", or the server's message
+  std::string grant;  ///< a statement; empty if only the server's message is known
 };
 
-/// One is enough: the first that the probe names is the narrowest that is meant.
+/// One role is enough: the first that the probe names is the narrowest.
 Missing of_rights(const TargetSettings& target, const probes::ProbeState& probe) {
   const auto& right = probe.missing_rights.front();
   const auto user = target.dsn.get("user");
@@ -61,16 +63,13 @@ std::map<std::string, std::vector<std::string>> metrics_by_probe(const Settings&
   return out;
 }
 
-void print(const Missing& each, const std::vector<std::string>& metrics) {
+void print_missing(const Missing& each, const std::vector<std::string>& metrics) {
   fmt::print("{:<12} {:<20} {}{}\n", each.target, each.probe,
              each.database.empty() ? "" : each.database + ": ", each.what);
   for (const auto& metric : metrics) fmt::print("{:<34}{}\n", "", metric);
 }
 
-}  // namespace
-
-int run_probes_rights(const Context& context, const Arguments& arguments) {
-  if (!parse("probes rights [--dsn CONNINFO]", {}, {}, arguments)) return 0;
+int run_probes_rights(const Context& context, const Values&) {
   const auto settings = load_settings(context);
   const auto metrics = metrics_by_probe(settings);
   nlohmann::json list = nlohmann::json::array();
@@ -88,7 +87,7 @@ int run_probes_rights(const Context& context, const Arguments& arguments) {
                       {"missing", each.what},
                       {"grant", each.grant},
                       {"metrics", names}});
-      if (!context.json) print(each, names);
+      if (!context.json) print_missing(each, names);
     }
   }
   if (context.json) {
@@ -99,12 +98,26 @@ int run_probes_rights(const Context& context, const Arguments& arguments) {
   }
   if (!unreachable.empty()) {
     throw Error(ExitCode::unreachable, unreachable,
-                "pantryd check tells what each target answers.");
+                "pantryd check shows what each target answers.");
   }
   if (!context.json) {
     for (const auto& grant : grants) fmt::print("{};\n", grant);
   }
   return list.empty() ? 0 : 1;
+}
+
+}  // namespace
+
+Command probes_rights_command() {
+  return {.name = "probes rights",
+          .summary = "show what our role cannot see, and grants that help",
+          .usage = "[--dsn CONNINFO]",
+          .options = {},
+          .examples = {"pantryd probes rights --dsn postgresql://127.0.0.1/shop"},
+          .exits = {{0, "every probe sees all that it asks for"},
+                    {1, "a probe sees less, or nothing"},
+                    kUnreachable},
+          .run = run_probes_rights};
 }
 
 }  // namespace pantryd::cli

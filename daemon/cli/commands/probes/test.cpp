@@ -1,5 +1,5 @@
-// Tries a probe file as the daemon would run it: the same session, the same limits. Each query runs
-// alone, so that one that fails does not hide the others.
+// The probes test command: runs a probe file as the daemon would, in the same session and within
+// the same limits. Each query runs alone, so that one that fails does not hide the others.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,26 +8,26 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
-#include "cli/subcommands.h"
+#include "cli/command.h"
 #include "probes/engine/run.h"
 #include "probes/engine/spec.h"
 #include "serve/probe_list.h"
+#include "settings/settings.h"
 
 namespace pantryd::cli {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 1U << 20U;
-constexpr int kLinesDefault = 10;
-constexpr int kLinesMax = 100'000;
+constexpr double kLinesMax = 100'000;
 
 struct Tried {
   probes::ProbeRun run;
-  std::string versions;  ///< majors that the text which ran is for; empty: it is for all
+  std::string versions;  ///< majors that the SQL which ran is for; empty: all
   std::int64_t series = 0;
   std::vector<std::string> missing;  ///< metrics whose column was not in the answer
 };
 
-/// Why the probe, or one query of it, says nothing about this server.
+/// Why the probe, or one query of it, does not apply to this server.
 std::string why_not(const probes::ProbeSpec& spec, const probes::TargetFacts& facts) {
   if (!(facts.is_standby ? spec.on_standby : spec.on_primary)) {
     return fmt::format("it is not for a {}", facts.is_standby ? "standby" : "primary");
@@ -36,7 +36,7 @@ std::string why_not(const probes::ProbeSpec& spec, const probes::TargetFacts& fa
     return fmt::format("the database {} has no extension {}", facts.database, spec.extension);
   }
   if (!probes::applies(spec, facts)) {
-    return fmt::format("it has no text for PostgreSQL {}", facts.major());
+    return fmt::format("it has no SQL for PostgreSQL {}", facts.major());
   }
   return fmt::format("there is no relation {}, or this role may not read it", spec.relation);
 }
@@ -60,10 +60,10 @@ Tried try_query(pg::Connection& connection, const probes::ProbeSpec& spec, std::
   for (const auto& family : out.run.families) out.series += family.series;
   if (out.run.outcome != probes::Outcome::ok || out.run.rows == 0) return out;
   for (const auto& metric : spec.queries[at].metrics) {
-    const bool told =
+    const bool has_series =
         std::any_of(out.run.families.begin(), out.run.families.end(),
                     [&](const auto& family) { return family.metric->name == metric.metric->name; });
-    if (!told) out.missing.push_back(metric.metric->name);
+    if (!has_series) out.missing.push_back(metric.metric->name);
   }
   return out;
 }
@@ -98,7 +98,7 @@ void print_tried(const Tried& tried, std::size_t number, std::size_t lines_max) 
   const auto lines = first_lines(run, lines_max);
   for (const auto& line : lines) fmt::print("  {}\n", line);
   if (tried.series > static_cast<std::int64_t>(lines.size()) && !lines.empty()) {
-    fmt::print("  ... and more; --lines tells how many to print\n");
+    fmt::print("  ... and more; --lines N prints more\n");
   }
 }
 
@@ -119,31 +119,40 @@ probes::ProbeSpec read_probe(const std::string& file) {
   const auto built_in = probes::embedded_probes();
   const bool ours = std::any_of(built_in.begin(), built_in.end(),
                                 [&](const auto& each) { return each.source == spec.source; });
-  // One of the binary's own may be tried as it is; from an operator's folder it would be refused.
+  // One of the binary's own may be tried; the daemon refuses it in an operator's folder.
   if (!ours) probes::refuse_clashes(spec, file, coded_probe_names());
   return spec;
 }
 
-}  // namespace
+void print_why_not(probes::ProbeSpec spec, std::size_t at, const probes::TargetFacts& facts) {
+  spec.queries = {spec.queries[at]};
+  fmt::print("query {}: not_applicable: {}\n", at + 1, why_not(spec, facts));
+}
 
-int run_probes_test(const Context& context, const Arguments& arguments) {
-  po::options_description options("Options");
-  options.add_options()("file", po::value<std::string>()->required(), "the probe")(
-      "lines", po::value<int>()->default_value(kLinesDefault),
-      "lines of the page to print for each query");
-  po::positional_options_description positional;
-  positional.add("file", 1);
-  const auto values = parse("probes test FILE [--dsn CONNINFO]", options, positional, arguments);
-  if (!values) return 0;
-  const auto lines_max =
-      static_cast<std::size_t>(std::clamp((*values)["lines"].as<int>(), 0, kLinesMax));
-  const auto spec = read_probe((*values)["file"].as<std::string>());
-  const auto settings = load_settings(context);
-  if (settings.targets.empty()) {
-    throw Error(ExitCode::usage, "no target is given",
-                "Name one with --dsn, or list it under targets in the configuration file.");
+void print_end(bool as_json, const probes::ProbeSpec& spec, const probes::TargetFacts& facts,
+               const nlohmann::json& queries) {
+  const auto rights = probes::missing_rights(spec, facts);
+  if (!as_json) {
+    for (const auto& right : rights) {
+      fmt::print("this role is not a member of {}: it may see less\n", right);
+    }
+    return;
   }
-  const auto& target = settings.targets.front();
+  const nlohmann::json json{{"format", "pantryd.probe_test"},
+                            {"version", 1},
+                            {"probe", spec.name},
+                            {"server_version", facts.server_version},
+                            {"standby", facts.is_standby},
+                            {"missing_rights", rights},
+                            {"queries", queries}};
+  fmt::print("{}\n", json.dump(2));
+}
+
+int run_probes_test(const Context& context, const Values& values) {
+  const auto lines_max = static_cast<std::size_t>(values.count("lines"));
+  const auto spec = read_probe(values.text("file"));
+  const auto settings = load_settings(context);
+  const auto target = target_settings(context);
   auto connection =
       pg::Connection::connect(target.login(), Deadline::in(settings.probes.connect_timeout),
                               probes::guarded_session(settings.probes.lock_timeout, context.stop));
@@ -167,28 +176,25 @@ int run_probes_test(const Context& context, const Arguments& arguments) {
         good && (!applies || (tried.run.outcome == probes::Outcome::ok && tried.run.error.empty()));
     queries.push_back(json_of(tried, lines_max));
     if (context.json) continue;
-    if (!applies) {
-      auto alone = spec;
-      alone.queries = {spec.queries[i]};
-      fmt::print("query {}: not_applicable: {}\n", i + 1, why_not(alone, facts));
-    } else {
-      print_tried(tried, i + 1, lines_max);
-    }
+    applies ? print_tried(tried, i + 1, lines_max) : print_why_not(spec, i, facts);
   }
-  for (const auto& right : probes::missing_rights(spec, facts)) {
-    if (!context.json) fmt::print("this role is not a member of {}: it may see less\n", right);
-  }
-  if (context.json) {
-    const nlohmann::json json{{"format", "pantryd.probe_test"},
-                              {"version", 1},
-                              {"probe", spec.name},
-                              {"server_version", facts.server_version},
-                              {"standby", facts.is_standby},
-                              {"missing_rights", probes::missing_rights(spec, facts)},
-                              {"queries", queries}};
-    fmt::print("{}\n", json.dump(2));
-  }
+  print_end(context.json, spec, facts, queries);
   return static_cast<int>(good ? ExitCode::ok : ExitCode::failed);
+}
+
+}  // namespace
+
+Command probes_test_command() {
+  return {
+      .name = "probes test",
+      .summary = "run a probe file on a server, with the daemon's limits",
+      .usage = "FILE [--lines N] [--dsn CONNINFO]",
+      .options = {required(argument("file", "FILE", "the probe")),
+                  count("lines", "N", "10", {0, kLinesMax},
+                        "lines of the page to print for each query")},
+      .examples = {"pantryd probes test my_probe.yaml --dsn postgresql://127.0.0.1/shop"},
+      .exits = {{0, "every query that applies here works"}, {1, "a query failed"}, kUnreachable},
+      .run = run_probes_test};
 }
 
 }  // namespace pantryd::cli

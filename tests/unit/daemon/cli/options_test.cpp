@@ -75,7 +75,7 @@ TEST(OptionsTest, DefaultsAreReadButDoNotCountAsGiven) {
   EXPECT_EQ(values.bytes("memory"), 256 << 20);
   for (const char* name : {"users", "to", "file", "mode"}) EXPECT_FALSE(values.given(name)) << name;
   EXPECT_TRUE(parsed({"--users", "10"}).given("users")) << "the default, but given";
-  EXPECT_TRUE(parsed({"--out="}).given("out")) << "empty, but given";
+  EXPECT_TRUE(parsed({"--out", ""}).given("out")) << "empty, but given";
 }
 
 TEST(OptionsTest, AnArgumentMayBeNamed) {
@@ -141,6 +141,9 @@ TEST(OptionsTest, AnOptionWithoutItsValueIsRefused) {
             "--out needs a value | Write --out FILE, or --out=FILE if the value begins with a "
             "dash.");
   EXPECT_THAT(refusal({"--out", "--force"}), HasSubstr("--out needs a value"));
+  EXPECT_THAT(refusal({"--out", "--users=5"}), HasSubstr("--out needs a value"));
+  EXPECT_EQ(parsed({"--out=--force"}).text("out"), "--force");
+  EXPECT_EQ(parsed({"--out", "--unknown"}).text("out"), "--unknown") << "no option of ours";
   EXPECT_EQ(refusal({"--force=yes"}), "--force takes no value | Write --force alone.");
   EXPECT_EQ(refusal({"--out", "a", "--out", "b"}), "--out is given twice | Give it once.");
 }
