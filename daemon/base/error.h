@@ -18,6 +18,7 @@ enum class ExitCode : int {
   lint = 6,          ///< lint refused
   inconclusive = 7,  ///< no FAIL, but something INCONCLUSIVE or INVALID
   unreachable = 8,   ///< the server cannot be reached or refuses us
+  unwritten = 9,     ///< the result was printed, but could not be written to its file
 };
 
 class Error : public std::runtime_error {

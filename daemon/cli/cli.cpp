@@ -89,6 +89,13 @@ int dispatch(const std::vector<std::string>& words) {
   return command.run(context, values);
 }
 
+/// What was printed before comes first, also where both streams go to one file.
+int report(const Error& error) {
+  std::fflush(stdout);
+  std::fputs(error.render().c_str(), stderr);
+  return static_cast<int>(error.code());
+}
+
 }  // namespace
 
 const std::vector<Option>& global_options() {
@@ -111,11 +118,9 @@ int run(int argc, char** argv) {
   try {
     return dispatch({argv + std::min(argc, 1), argv + argc});
   } catch (const Error& error) {
-    std::fputs(error.render().c_str(), stderr);
-    return static_cast<int>(error.code());
+    return report(error);
   } catch (const std::exception& error) {
-    std::fputs(Error(ExitCode::failed, error.what()).render().c_str(), stderr);
-    return static_cast<int>(ExitCode::failed);
+    return report(Error(ExitCode::failed, error.what()));
   }
 }
 

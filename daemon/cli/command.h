@@ -23,6 +23,8 @@ struct Exit {
 
 /// Of every command that connects to a server.
 inline constexpr Exit kUnreachable{8, "the server cannot be reached or refuses us"};
+/// Of every command that writes its result to files.
+inline constexpr Exit kUnwritten{9, "the result was printed, but could not be written to its file"};
 
 struct Command {
   std::string_view name;     ///< "sandbox", or "load run" as two words

@@ -40,6 +40,7 @@ const std::vector<Exit>& all_exits() {
       {6, "lint refused a migration"},
       {7, "no FAIL, but something INCONCLUSIVE or INVALID"},
       kUnreachable,
+      kUnwritten,
   };
   return list;
 }

@@ -6,10 +6,10 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/verdict.h"
 #include "cli/command.h"
 #include "cli/look.h"
+#include "cli/write_result.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
 #include "settings/settings.h"
@@ -61,11 +61,11 @@ void write_report(const std::filesystem::path& folder, const validate::Report& r
                   const validate::Evidence& evidence) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
-  write_file_atomically(folder / "claims.json", report.to_json());
+  write_result(folder / "claims.json", report.to_json());
   for (const auto& run : evidence.loads) {
-    if (run.result) write_file_atomically(folder / run.file, to_json(*run.result));
+    if (run.result) write_result(folder / run.file, to_json(*run.result));
   }
-  write_file_atomically(folder / "report.html", report.to_html());
+  write_result(folder / "report.html", report.to_html());
 }
 
 std::vector<Option> validate_options() {
@@ -129,7 +129,8 @@ Command validate_command() {
                     {1, "a claim is FAIL, or the run failed"},
                     {3, "--schema: the schema is another one"},
                     {7, "no FAIL, but something is INCONCLUSIVE or INVALID"},
-                    kUnreachable},
+                    kUnreachable,
+                    kUnwritten},
           .run = run_validate};
 }
 

@@ -12,6 +12,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "cli/load_options.h"
+#include "cli/write_result.h"
 #include "loadgen/compare/compare_live.h"
 #include "settings/settings.h"
 
@@ -148,7 +149,7 @@ int run_load_compare(const Context& context, const Values& values) {
       values.flag("live") ? compare_now(context, values) : compare_files(values);
   fmt::print("{}", context.json ? comparison.to_json() : comparison.to_text());
   const auto& out = values.text("out");
-  if (!out.empty()) write_file_atomically(out, comparison.to_json());
+  if (!out.empty()) write_result(out, comparison.to_json());
   return 0;
 }
 
@@ -165,7 +166,8 @@ Command load_compare_command() {
           .exits = {{0, "compared, whatever the answer"},
                     {2, "wrong usage, or the runs are not alike"},
                     {7, "--live: too few valid runs"},
-                    kUnreachable},
+                    kUnreachable,
+                    kUnwritten},
           .run = run_load_compare};
 }
 

@@ -4,11 +4,11 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/units.h"
 #include "base/verdict.h"
 #include "cli/command.h"
 #include "cli/load_options.h"
+#include "cli/write_result.h"
 #include "loadgen/capacity/ceiling.h"
 #include "loadgen/capacity/ceiling_store.h"
 #include "loadgen/report/ceiling_forms.h"
@@ -101,7 +101,7 @@ int run_load_find_max(const Context& context, const Values& values) {
   const auto json = out.empty() && !context.json ? std::string() : to_json(ceiling);
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : to_text(ceiling));
-  if (!out.empty()) write_file_atomically(out, json);
+  if (!out.empty()) write_result(out, json);
   return static_cast<int>(exit_code_of(ceiling.search.verdict));
 }
 
@@ -117,7 +117,8 @@ Command load_find_max_command() {
           .exits = {{0, "PASS"},
                     {1, "FAIL, or the search failed"},
                     {7, "INCONCLUSIVE or INVALID"},
-                    kUnreachable},
+                    kUnreachable,
+                    kUnwritten},
           .run = run_load_find_max};
 }
 

@@ -4,10 +4,10 @@
 #include <chrono>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/verdict.h"
 #include "cli/command.h"
 #include "cli/load_options.h"
+#include "cli/write_result.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/html.h"
 #include "loadgen/report/load_forms.h"
@@ -110,10 +110,10 @@ int run_load_run(const Context& context, const Values& values) {
   const auto json = out.empty() && !context.json ? std::string() : to_json(result);
   // Printed first: a full disk must not cost the answer as well.
   fmt::print("{}", context.json ? json : to_text(result));
-  if (!out.empty()) write_file_atomically(out, json);
+  if (!out.empty()) write_result(out, json);
   const auto& html = values.text("html");
-  if (!html.empty()) write_file_atomically(html, loadgen::load_html(result));
-  if (!result.windows_error.empty()) throw Error(ExitCode::failed, result.windows_error);
+  if (!html.empty()) write_result(html, loadgen::load_html(result));
+  if (!result.windows_error.empty()) throw Error(ExitCode::unwritten, result.windows_error);
   return static_cast<int>(exit_code_of(result.verdict));
 }
 
@@ -130,7 +130,8 @@ Command load_run_command() {
           .exits = {{0, "PASS"},
                     {1, "FAIL, or the run failed"},
                     {7, "INCONCLUSIVE or INVALID"},
-                    kUnreachable},
+                    kUnreachable,
+                    kUnwritten},
           .run = run_load_run};
 }
 

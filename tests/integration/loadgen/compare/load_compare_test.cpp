@@ -107,6 +107,11 @@ TEST(CompareCommandTest, FilesAreComparedOrRefusedWithTheDifference) {
   EXPECT_THAT(same.output, HasSubstr("no difference shown"));
   EXPECT_EQ(nlohmann::json::parse(read_file(out))["format"], "pantryd.compare");
 
+  const auto unwritten = run_binary(places::binary, {"load", "compare", a, a, "--out",
+                                                     out + "/below/a/file", "--allow", "INVALID"});
+  EXPECT_EQ(unwritten.exit_code, 9) << unwritten.output;
+  EXPECT_THAT(unwritten.output, HasSubstr("no difference shown")) << "printed first";
+
   const auto unlike = run_binary(places::binary, {"load", "compare", a, b});
   EXPECT_EQ(unlike.exit_code, 2);
   EXPECT_THAT(unlike.output, HasSubstr("mode: faithful against pipelined"));
