@@ -29,6 +29,7 @@ PANTRYD_DEMO_DIR=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-demo-pages.XXXXXX")
 ((EUID)) || chmod 711 "$PANTRYD_DEMO_DIR" # the system user postgres passes through it
 catch_signals
 open_demo_dir
+# shellcheck disable=SC2154  # the demo's functions set it
 report=$demo_dir
 start_sandbox
 start_serve
@@ -36,6 +37,7 @@ start_prometheus
 echo page >"$report/report.html"
 print_pages | tee "$demo_dir/pages"
 
+addresses_asked=0
 problem=$(demo_addresses_answer "$demo_dir/pages") || bad "$problem"
 demo_addresses_answer "$demo_dir/pages"
 ((addresses_asked == 6)) || bad "the demo printed $addresses_asked addresses, not 6"
