@@ -6,6 +6,7 @@
 
 #include <atomic>
 
+#include "base/assert.h"
 #include "base/units.h"
 #include "base/wait.h"
 #include "pg/internal/connect.h"
@@ -184,6 +185,7 @@ void Connection::raise(const Result& failed, std::string_view what) {
                               state_->where.display(), what, message),
                   "Look whether the server was restarted or the session was terminated.");
   }
+  PANTRYD_ASSERT_DEBUG(PQtransactionStatus(state_->session) != PQTRANS_ACTIVE);
   throw PgError(Failure::statement, code, fmt::format("{} failed: {} ({})", what, message, code),
                 state_->where.mask(failed.error_hint()));
 }

@@ -1,10 +1,10 @@
-// One connection to a server, over non-blocking libpq: a synchronous face in which every call has
-// a deadline, and a small asynchronous one for the load generator's reactor.
+// One connection to a server, over non-blocking libpq: a synchronous interface in which every call
+// has a deadline, and a small asynchronous one for the load generator's reactor.
 //
 // A Connection belongs to one thread at a time. After an error it is either idle and usable again
-// or broken(): there is no third state. The deadline of connect() covers name resolution, TCP, TLS
-// and authentication; that of a statement covers sending, waiting, receiving, and what is left of
-// it (at least kCancelBudget) the cancellation.
+// or broken(). The deadline of connect() covers name resolution, TCP, TLS and authentication; that
+// of a statement covers sending, waiting and receiving; a cancellation has kCancelBudget of its
+// own.
 #pragma once
 
 #include <memory>
@@ -38,8 +38,7 @@ class Connection {
   /// One statement, parameters bound. Throws PgError(statement, timeout, lost, stopped).
   Result exec(const std::string& sql, const Params& params, Deadline deadline);
   Result exec(const std::string& sql, Deadline deadline) { return exec(sql, Params(), deadline); }
-  /// Several statements in one message and so in one implicit transaction, unless they say
-  /// otherwise. The result of the last one.
+  /// Several statements in one message and so in one implicit transaction. Returns the last result.
   Result exec_script(const std::string& sql, Deadline deadline);
   void prepare(const std::string& name, const std::string& sql, Deadline deadline);
   Result exec_prepared(const std::string& name, const Params& params, Deadline deadline);

@@ -4,6 +4,7 @@
 // transaction.
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "pg/internal/connection_state.h"
 #include "pg/sqlstate.h"
 
@@ -42,6 +43,7 @@ bool Connection::names_work(Deadline deadline) {
 
 /// Outside of a transaction block only.
 void Connection::deallocate(const std::vector<std::string>& names, Deadline deadline) {
+  PANTRYD_ASSERT(idle() && !state_->deallocating);
   std::string all;
   for (const auto& name : names) all += fmt::format("DEALLOCATE {};", name);
   const auto over = [this](const bool*) { state_->deallocating = false; };
@@ -93,6 +95,7 @@ Result Connection::exec_cached(const std::string& sql, const Params& params, Dea
   const ParamPointers bound(params);
   for (bool retried = false;; retried = true) {
     if (!make_known(*statement, deadline)) return exec(sql, params, deadline);
+    PANTRYD_ASSERT(statement->state == Held::known);
     const bool may_retry = idle() && !retried;
     if (PQsendQueryPrepared(state_->session, statement->name.c_str(), bound.count(),
                             bound.values.data(), nullptr, nullptr, 0) == 0) {

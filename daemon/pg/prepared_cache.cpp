@@ -6,6 +6,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
+
+#include "base/assert.h"
 
 namespace pantryd::pg {
 namespace {
@@ -51,7 +54,23 @@ PreparedCache::Statement PreparedCache::use(const std::string& text) {
   if (!make_room()) return nullptr;
   used_.push_front(statement);
   by_text_[statement->text] = used_.begin();
+  PANTRYD_ASSERT(used_.size() == by_text_.size() && used_.size() <= statements_max_);
+  PANTRYD_ASSERT(evicted_.size() <= evicted_max_);
+  PANTRYD_ASSERT_DEBUG(names_differ());
   return statement;
+}
+
+/// Also that each key of by_text_ is the text of the statement that it leads to.
+bool PreparedCache::names_differ() const {
+  std::set<std::string_view> names;
+  for (const auto& each : used_) {
+    const auto found = by_text_.find(each->text);
+    if (found == by_text_.end() || *found->second != each) return false;
+    if (found->first.data() != each->text.data()) return false;
+    if (!names.insert(each->name).second) return false;
+  }
+  return std::all_of(evicted_.begin(), evicted_.end(),
+                     [&](const auto& each) { return names.insert(each->name).second; });
 }
 
 PreparedCache::Statement PreparedCache::take_back(const std::string& text, const std::string& name,

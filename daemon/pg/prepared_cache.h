@@ -60,6 +60,7 @@ class PreparedCache {
  private:
   [[nodiscard]] Statement take_back(const std::string& text, const std::string& name, bool& clash);
   [[nodiscard]] bool make_room();
+  [[nodiscard]] bool names_differ() const;
 
   std::size_t statements_max_;
   std::size_t evicted_max_;

@@ -39,7 +39,7 @@ DemandWindow measure(double span_s, double transactions, double active_s, double
     out.why_not =
         fmt::format("there is no load to measure: {:.0f} transactions are too few", transactions);
   } else if (active_s + idle_s <= 0) {
-    out.why_not = "the server tells no times of its sessions (track_activities is off)";
+    out.why_not = "the server does not measure its sessions (track_activities is off)";
   } else {
     out.demand =
         Demand{transactions / span_s, (active_s + idle_s) / transactions, active_s / transactions};
@@ -81,7 +81,7 @@ DemandWindow since_reset(const DemandLook& look) {
   if (!look.since_s) {
     DemandWindow out;
     out.transactions = look.transactions;
-    out.why_not = "never, so they tell no rate";
+    out.why_not = "never, so they give no rate";
     if (look.transactions >= kTransactionsLeast) {
       out.why_not += fmt::format(
           "; {:.0f} transactions, each {:.1f} ms from its first statement to its end, {:.1f} ms of "

@@ -1,14 +1,17 @@
-// Invariants: see the header. Every public call ends in settle(), which restores them: trim what
-// may not stand, serve who waits, begin the connects that are missing. idle_ holds exactly the
-// connections that are not in use, the longest idle first, because time does not go back.
+// Invariants: see the header. Every public call that changes something ends in settle(), which
+// restores and asserts them: close what has to go, serve the borrowers that wait, begin the
+// connects that are missing. idle_ holds exactly the connections that are not in use, the longest
+// idle first, because time does not go back.
 //
-// A borrower passes here twice, so what it needs (ask, grant, give back) looks at no more than the
-// ends of waiting_ and idle_ and takes no memory; idle_ is searched only when something in it has
-// to go.
+// Every borrower passes here twice, so asking, granting and giving back look only at the ends of
+// waiting_ and idle_ and allocate nothing; idle_ is searched only when a connection in it has to
+// go.
 #include "pool/desk.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "base/assert.h"
 
 namespace pantryd::pool {
 
@@ -61,7 +64,7 @@ void Desk::connected(Id id, Time now) {
   if (found == connecting_.end()) return;
   const auto generation = found->second;
   connecting_.erase(found);
-  // A good login is a good server, also one with a password that is out of date by now.
+  // A login that succeeds proves the server, even with a password that is out of date by now.
   breaker_ = Breaker::closed;
   failures_in_a_row_ = 0;
   unreachable_in_a_row_ = 0;
@@ -85,10 +88,10 @@ void Desk::connect_failed(Id id, ConnectFailure failure, Time now) {
   unreachable_in_a_row_ = unreachable ? unreachable_in_a_row_ + 1 : 0;
   back_off(now);
   const bool down = unreachable && unreachable_in_a_row_ >= policy_.breaker_failures;
-  // Who is let in no more may still use what it has.
+  // After a login is refused, connections that are already open stay in use.
   const bool shut_out = failure == ConnectFailure::authentication && connections_.empty();
   if (failure == ConnectFailure::too_many_clients) {
-    // It answers: its slots are waited for.
+    // The server answers: borrowers wait for its slots.
     breaker_ = Breaker::closed;
   } else if (down || shut_out) {
     breaker_ = Breaker::open;
@@ -135,7 +138,7 @@ void Desk::change(Policy policy, bool new_login, Time now) {
   if (new_login) {
     ++generation_;
     outdated_idle_ = true;
-    // What the server said of the old login tells nothing of the new one.
+    // A failure of the old login says nothing about the new one.
     connect_after_.reset();
   }
   settle(now);
@@ -166,12 +169,40 @@ void Desk::settle(Time now) {
   serve(now);
   if (hopeless()) refuse_all(down_refusal());
   refill(now);
+  assert_settled();
+}
+
+void Desk::assert_settled() const {
+  const bool room = spoken_for() < std::min(policy_.size_max, kPlaces);
+  const bool wanted = !waiting_.empty() || spoken_for() < policy_.size_min;
+  PANTRYD_ASSERT(spoken_for() <= policy_.size_max || idle_.empty());
+  PANTRYD_ASSERT(waiting_.empty() || idle_.empty());
+  PANTRYD_ASSERT(shutting_down_ || !wanted || !room || !connecting_.empty() || connect_after_);
+  PANTRYD_ASSERT(waiting_.empty() || (!hopeless() && !shutting_down_));
+  PANTRYD_ASSERT_DEBUG(in_order());
+}
+
+/// Whether the queue ascends, and idle_ has the idle connections by the time of their return.
+bool Desk::in_order() const {
+  for (std::size_t i = 1; i < waiting_.size(); ++i) {
+    if (waiting_[i - 1] >= waiting_[i]) return false;
+  }
+  std::size_t in_use = 0;
+  connections_.for_each([&](Id, const Standing& standing) { in_use += standing.in_use ? 1 : 0; });
+  Time last = Time::min();
+  for (const Id id : idle_) {
+    const auto* const standing = connections_.find(id);
+    if (standing == nullptr || standing->in_use || standing->idle_since < last) return false;
+    last = standing->idle_since;
+  }
+  return in_use + idle_.size() == connections_.size();
 }
 
 void Desk::wait(Ticket ticket) {
-  // Who comes back from a dead connection has an older ticket than the last one.
+  // A borrower whose connection was dead has an older ticket than the last one.
   auto place = waiting_.size();
   if (!waiting_.empty() && waiting_[place - 1] > ticket) place = place_in_queue(ticket);
+  PANTRYD_ASSERT(place == waiting_.size() || waiting_[place] != ticket);
   waiting_.insert(place, ticket);
 }
 
@@ -211,7 +242,7 @@ void Desk::trim(Time now) {
   if (!something_unfit(now)) return;
   first_expiry_ = Time::max();
   outdated_idle_ = false;
-  // The longest idle first: of those beyond size_min, they are the ones nobody needs.
+  // The longest idle first: of the connections beyond size_min, these are the least needed.
   std::vector<Id> stays;
   stays.reserve(idle_.size());
   for (const Id id : idle_) {
@@ -241,6 +272,7 @@ void Desk::serve(Time now) {
     const Id id = idle_.back();
     idle_.pop_back();
     auto& standing = *connections_.find(id);
+    PANTRYD_ASSERT(!standing.in_use);
     Action action;
     action.kind = Action::Kind::grant;
     action.ticket = waiting_[0];
@@ -271,6 +303,9 @@ void Desk::refill(Time now) {
 }
 
 void Desk::begin_connect() {
+  PANTRYD_ASSERT(spoken_for() < policy_.size_max);
+  PANTRYD_ASSERT(failures_in_a_row_ == 0 || connecting_.empty());
+  PANTRYD_ASSERT(static_cast<std::int32_t>(connecting_.size()) < policy_.connects_max);
   Action action;
   action.kind = Action::Kind::connect;
   action.id = ids_.next();
@@ -278,7 +313,7 @@ void Desk::begin_connect() {
   actions_.push_back(action);
 }
 
-/// Full jitter: anything from nothing to the whole, so that many pools do not come back as one.
+/// Full jitter: anything from zero to the whole pause, so that many pools do not come back at once.
 /// Source: M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 void Desk::back_off(Time now) {
   const int doublings = std::min(failures_in_a_row_ - 1, 20);

@@ -1,6 +1,6 @@
-// Invariants: sandbox.json says "building" from before the first file until everything runs;
-// whoever changes the folder holds the lock beside it; only a folder with our sandbox.json is ever
-// removed.
+// Invariants: sandbox.json says "building" from before the first file until everything runs; the
+// folder is changed only under the lock beside it; only a folder with our sandbox.json, or an empty
+// one, is removed.
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
@@ -12,6 +12,7 @@
 
 #include <chrono>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/units.h"
@@ -105,7 +106,13 @@ void require_space(const fs::path& dir) {
               "Free some disk space, or name a folder on another disk with --dir.");
 }
 
+bool is_ours_to_remove(const fs::path& dir) {
+  std::error_code ignored;
+  return read_record(dir).has_value() || !fs::exists(dir, ignored) || fs::is_empty(dir, ignored);
+}
+
 void remove_servers_and_folder(const fs::path& dir) {
+  PANTRYD_ASSERT(is_ours_to_remove(dir));
   for (const char* server : {"standby", "primary"}) stop_server(dir / server, false);
   std::error_code error;
   fs::remove_all(dir, error);

@@ -3,6 +3,8 @@
 // that is not in it counts as one that changes the session.
 #include "pg/internal/connection_state.h"
 
+#include "base/assert.h"
+
 namespace pantryd::pg {
 namespace {
 
@@ -19,6 +21,7 @@ void Connection::State::close() {
 void Connection::State::remember(const std::string& name, const std::string& sql) {
   if (named.size() >= kNamedMax && named.find(name) == named.end()) return;
   named[name] = {sql.substr(0, StatementSlot::kTextMax + 1), mark_of_text(sql)};
+  PANTRYD_ASSERT(named.size() <= kNamedMax);
 }
 
 void Connection::State::note_named(const std::string& name) {

@@ -1,4 +1,4 @@
-// One try to make a connection, and the words for whoever gets none.
+// One attempt to make a connection, and the error of a borrower that gets none.
 #pragma once
 
 #include <memory>
@@ -9,7 +9,7 @@
 
 namespace pantryd::pool {
 
-/// Why the last connect came to nothing.
+/// Why the last attempt failed.
 struct Failed {
   ConnectFailure kind = ConnectFailure::unreachable;
   std::string message = "no connection was made yet";
@@ -21,7 +21,7 @@ struct Failed {
                                                           const pg::ConnectOptions& options,
                                                           Failed& failed);
 
-/// What a borrower is told: the reason, the pool's numbers at that moment, and what to do.
+/// The borrower's error: the reason, the pool's numbers at that moment, and what to do.
 [[nodiscard]] PoolError refusal_error(Refusal refusal, const Numbers& now, std::int32_t size_max,
                                       const Failed& last_failed);
 

@@ -4,6 +4,8 @@
 //   order visible to it, and keeps it from being destroyed while wake() runs.
 #include "pool/internal/borrowers.h"
 
+#include "base/assert.h"
+
 namespace pantryd::pool {
 namespace {
 
@@ -20,21 +22,23 @@ bool Borrower::wait(Deadline deadline, const StopFlag* stop) {
   return answered_;
 }
 
-void Borrower::wait_for_what_is_on_its_way() {
+void Borrower::wait_for_answer_under_way() {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [this] { return answered_; });
 }
 
 void Borrower::wake() {
   const std::lock_guard lock(mutex_);
+  PANTRYD_ASSERT(!answered_);
   answered_ = true;
   changed_.notify_one();
 }
 
 void Borrowers::add(Borrower& borrower) {
   auto place = waiting_.size();
-  // Only who comes back from a dead connection has an older ticket than the last one.
+  // Only a borrower whose connection was dead has an older ticket than the last one.
   while (place > 0 && waiting_[place - 1]->ticket > borrower.ticket) --place;
+  PANTRYD_ASSERT(place == 0 || waiting_[place - 1]->ticket != borrower.ticket);
   waiting_.insert(place, &borrower);
 }
 
@@ -53,12 +57,13 @@ Borrower* Borrowers::take(Ticket ticket) {
 Answers::~Answers() {
   for (auto* each = first_; each != nullptr;) {
     auto* const borrower = each;
-    each = each->next_answered_;  // it is gone as soon as it is awake
+    each = each->next_answered_;  // the borrower may be gone as soon as it is awake
     borrower->wake();
   }
 }
 
 void Answers::add(Borrower& borrower) {
+  PANTRYD_ASSERT(&borrower != last_);
   borrower.next_answered_ = nullptr;
   (last_ == nullptr ? first_ : last_->next_answered_) = &borrower;
   last_ = &borrower;

@@ -1,6 +1,6 @@
-// Those who wait for a connection, and how an answer reaches them. Who is woken does not need the
-// pool's mutex to go on, and is woken after that mutex was released: otherwise each hand-over would
-// put the new borrower to sleep a second time, behind the mutex.
+// Borrowers that wait for a connection, and how an answer reaches them. A borrower that wakes up
+// does not need the pool's mutex, and it is woken after that mutex was released: otherwise each
+// hand-over would put the new borrower to sleep a second time, behind the mutex.
 #pragma once
 
 #include <condition_variable>
@@ -16,7 +16,8 @@
 
 namespace pantryd::pool {
 
-/// On the stack of who waits: it may not leave while an answer is on its way.
+/// Lives on the stack of the thread that waits: it may not be destroyed while an answer is under
+/// way.
 class Borrower {
  public:
   Borrower(SteadyClock::time_point began, const std::source_location& from)
@@ -24,15 +25,15 @@ class Borrower {
   Borrower(const Borrower&) = delete;
   Borrower& operator=(const Borrower&) = delete;
 
-  /// True: answered. False: the deadline passed or somebody stopped it; an answer may be on its
+  /// True: answered. False: the deadline passed or a stop was requested; an answer may be under
   /// way.
   [[nodiscard]] bool wait(Deadline deadline, const StopFlag* stop);
-  /// When the desk says that an answer was given out. No deadline: its giver is about to wake us,
-  /// and does nothing else before.
-  void wait_for_what_is_on_its_way();
-  /// By who put an answer, as the last that it does with this borrower.
+  /// For an answer that the desk has given out already. No deadline: the thread that answers wakes
+  /// this borrower next.
+  void wait_for_answer_under_way();
+  /// Called by the thread that answers, as the last thing that it does with this borrower.
   void wake();
-  /// Waits again: its connection was dead.
+  /// The borrower waits again, because its connection was dead.
   void start_over() { answered_ = false; }
 
   [[nodiscard]] SteadyClock::time_point began() const { return began_; }
@@ -50,21 +51,21 @@ class Borrower {
   Borrower* next_answered_ = nullptr;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool answered_ = false;  ///< under mutex_ while anybody else may wake us
+  bool answered_ = false;  ///< under mutex_ while another thread may wake this borrower
 };
 
-/// By ticket; under the pool's mutex.
+/// Waiting borrowers by ticket; under the pool's mutex.
 class Borrowers {
  public:
   void add(Borrower& borrower);
-  /// Null: nobody waits with this ticket.
+  /// Removes and returns the borrower; null: none waits with this ticket.
   [[nodiscard]] Borrower* take(Ticket ticket);
 
  private:
   Ring<Borrower*> waiting_;  ///< by ascending tickets: answers come for the first one
 };
 
-/// Those to be woken, in order, when it is destroyed: declare it before the lock of the mutex.
+/// Wakes its borrowers in order when it is destroyed: declare it before the lock of the mutex.
 class Answers {
  public:
   Answers() = default;

@@ -1,4 +1,4 @@
-// What each connection has, found in one step: the number of a connection carries the place of it.
+// A table by connection, read in one step: the number of a connection holds its place in the table.
 // Places are used again, numbers never: an old number finds nothing.
 #pragma once
 
@@ -8,16 +8,18 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
+
 namespace pantryd::pool {
 
-/// A connection, or one that is being made. Zero is none.
+/// A connection, or one that is being made. 0: no connection.
 using Id = std::uint64_t;
 
 inline constexpr int kPlaceBits = 20;
 /// More connections than a PostgreSQL server can have (262,143).
 inline constexpr std::int32_t kPlaces = 1 << kPlaceBits;
 
-/// Memory for as many values as ever stood at a time; none is taken to put one where another was.
+/// Keeps memory for the largest number of values that it ever held, so that put() rarely allocates.
 template <typename Value>
 class ById {
  public:
@@ -25,6 +27,7 @@ class ById {
     const auto place = place_of(id);
     if (place >= entries_.size()) entries_.resize(place + 1);
     auto& entry = entries_[place];
+    PANTRYD_ASSERT(id != 0 && (entry.id == 0 || entry.id == id));
     if (entry.id == 0) ++size_;
     entry.id = id;
     entry.value = std::move(value);
@@ -70,7 +73,7 @@ class ById {
   std::size_t size_ = 0;
 };
 
-/// Gives out numbers: of the free places the one left last, so that tables stay small.
+/// Gives out numbers. It takes the place that became free last, so that tables stay small.
 class Ids {
  public:
   [[nodiscard]] Id next() {
@@ -83,7 +86,11 @@ class Ids {
     }
     return ++serial_ << kPlaceBits | place;
   }
-  void free(Id id) { free_.push_back(id & (kPlaces - 1)); }
+  void free(Id id) {
+    const auto place = id & (kPlaces - 1);
+    PANTRYD_ASSERT(place < places_ && free_.size() < places_);
+    free_.push_back(place);
+  }
 
  private:
   std::uint64_t serial_ = 0;

@@ -1,4 +1,4 @@
-// Invariant: an entry is told as a new leak at most once.
+// Invariants: a connection has one entry at most; an entry is a new leak at most once.
 #include "pool/internal/lent.h"
 
 #include <fmt/format.h>
@@ -6,10 +6,12 @@
 #include <algorithm>
 #include <string_view>
 
+#include "base/assert.h"
+
 namespace pantryd::pool {
 namespace {
 
-constexpr std::size_t kLeaksTold = 20;
+constexpr std::size_t kLeaksMax = 20;
 
 std::string place(const std::source_location& from) {
   const std::string_view path(from.file_name());
@@ -34,7 +36,12 @@ Leak leak_of(const Lent::Entry& entry, SteadyClock::time_point now) {
 
 }  // namespace
 
-void Lent::tell_longest(PoolStatistics& out, SteadyClock::time_point now) const {
+void Lent::put(Id id, Entry entry) {
+  PANTRYD_ASSERT(entries_.find(id) == nullptr);
+  entries_.put(id, std::move(entry));
+}
+
+void Lent::report_longest(PoolStatistics& out, SteadyClock::time_point now) const {
   entries_.for_each([&](Id, const Entry& entry) {
     if (held(entry, now) < out.longest_hold) return;
     out.longest_hold = held(entry, now);
@@ -49,7 +56,7 @@ std::vector<Leak> Lent::leaks(std::chrono::milliseconds leak_after,
     if (leaked(entry, leak_after, now)) out.push_back(leak_of(entry, now));
   });
   std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.held > b.held; });
-  if (out.size() > kLeaksTold) out.resize(kLeaksTold);
+  if (out.size() > kLeaksMax) out.resize(kLeaksMax);
   return out;
 }
 
@@ -57,10 +64,10 @@ std::vector<Leak> Lent::new_leaks(std::chrono::milliseconds leak_after, SteadyCl
                                   std::int64_t& total) {
   std::vector<Leak> out;
   entries_.for_each([&](Id, Entry& entry) {
-    if (entry.told || !leaked(entry, leak_after, now)) return;
-    entry.told = true;
+    if (entry.reported || !leaked(entry, leak_after, now)) return;
+    entry.reported = true;
     ++total;
-    if (out.size() < kLeaksTold) out.push_back(leak_of(entry, now));
+    if (out.size() < kLeaksMax) out.push_back(leak_of(entry, now));
   });
   return out;
 }

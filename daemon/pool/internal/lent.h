@@ -1,5 +1,5 @@
-// Who has which connection since when, and who has had one for too long. Not thread-safe: the pool
-// looks at it under its mutex.
+// The connections that are borrowed: by which line of code, since when, and which for too long. Not
+// thread-safe: the pool uses it under its mutex.
 #pragma once
 
 #include <memory>
@@ -19,18 +19,19 @@ class Lent {
     std::source_location from;
     int backend_pid = 0;
     std::shared_ptr<const pg::StatementSlot> statement;
-    bool told = false;  ///< as a leak
+    bool reported = false;  ///< as a leak
   };
 
-  void put(Id id, Entry entry) { entries_.put(id, std::move(entry)); }
+  /// A connection is lent to one borrower at a time.
+  void put(Id id, Entry entry);
   std::optional<Entry> take(Id id) { return entries_.take(id); }
 
   /// Fills longest_hold and longest_holder.
-  void tell_longest(PoolStatistics& out, SteadyClock::time_point now) const;
-  /// Held for longer than `leak_after` (0: none is), the longest first, at most 20.
+  void report_longest(PoolStatistics& out, SteadyClock::time_point now) const;
+  /// Connections held for longer than `leak_after`, the longest first, at most 20. With 0: none.
   [[nodiscard]] std::vector<Leak> leaks(std::chrono::milliseconds leak_after,
                                         SteadyClock::time_point now) const;
-  /// Those that no call told before; `total` is raised by all of them, at most 20 are returned.
+  /// Leaks that no call returned before. Adds all of them to `total` and returns at most 20.
   [[nodiscard]] std::vector<Leak> new_leaks(std::chrono::milliseconds leak_after,
                                             SteadyClock::time_point now, std::int64_t& total);
 

@@ -1,11 +1,13 @@
-// A queue that keeps its memory: as large as it ever was, in one piece. With std::deque one thread
-// takes a block and another one returns it, so that with thousands of threads the blocks pile up
-// in malloc's caches of each.
+// A queue that keeps its memory, in one piece, as large as it ever was. With std::deque one thread
+// takes a block and another one returns it, so that with thousands of threads the blocks pile up in
+// the caches that malloc keeps for each.
 #pragma once
 
 #include <cstddef>
 #include <utility>
 #include <vector>
+
+#include "base/assert.h"
 
 namespace pantryd::pool {
 
@@ -15,11 +17,18 @@ class Ring {
   [[nodiscard]] std::size_t size() const { return size_; }
   [[nodiscard]] bool empty() const { return size_ == 0; }
   /// From the front; below size().
-  [[nodiscard]] Value& operator[](std::size_t at) { return places_[index(at)]; }
-  [[nodiscard]] const Value& operator[](std::size_t at) const { return places_[index(at)]; }
+  [[nodiscard]] Value& operator[](std::size_t at) {
+    PANTRYD_ASSERT_DEBUG(at < size_);
+    return places_[index(at)];
+  }
+  [[nodiscard]] const Value& operator[](std::size_t at) const {
+    PANTRYD_ASSERT_DEBUG(at < size_);
+    return places_[index(at)];
+  }
 
-  /// Before what stands at `at`; at size(), behind all.
+  /// Before the value at `at`; with size(), behind all.
   void insert(std::size_t at, Value value) {
+    PANTRYD_ASSERT(at <= size_);
     if (size_ == places_.size()) grow();
     ++size_;
     for (auto i = size_ - 1; i > at; --i) (*this)[i] = std::move((*this)[i - 1]);
@@ -27,6 +36,7 @@ class Ring {
   }
   /// Moves the shorter side, so that the ends cost nothing.
   void erase(std::size_t at) {
+    PANTRYD_ASSERT(at < size_);
     if (at < size_ / 2) {
       for (auto i = at; i > 0; --i) (*this)[i] = std::move((*this)[i - 1]);
       first_ = index(1);
@@ -37,8 +47,8 @@ class Ring {
   }
   void clear() { size_ = 0; }
 
-  /// The place of the first one for which `before(value)` is false, where those for which it is
-  /// true stand in front.
+  /// The place of the first value for which `before(value)` is false. All values for which it is
+  /// true must be in front of the others.
   template <typename Before>
   [[nodiscard]] std::size_t first_not(const Before& before) const {
     std::size_t low = 0;

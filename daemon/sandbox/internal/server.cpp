@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "pg/connection.h"
@@ -30,6 +31,12 @@ constexpr auto kPollInterval = milliseconds(50);
 /// server that starts a zombie in postmaster.pid is a server that runs.
 void reap(pid_t pid) {
   ::waitpid(pid, nullptr, WNOHANG);
+}
+
+/// To one process: 0 and negative numbers would reach whole groups, and 1 is init.
+void send_signal(pid_t pid, int number) {
+  PANTRYD_ASSERT(pid > 1);
+  ::kill(pid, number);
 }
 
 bool gone_within(pid_t pid, seconds limit) {
@@ -148,10 +155,10 @@ void stop_server(const fs::path& data_dir, bool fast) {
   const auto pid = postmaster_of(data_dir);
   if (!pid) return;
   if (fast) {
-    ::kill(*pid, SIGINT);
+    send_signal(*pid, SIGINT);
     if (gone_within(*pid, seconds(20))) return;
   }
-  ::kill(*pid, SIGQUIT);
+  send_signal(*pid, SIGQUIT);
   if (gone_within(*pid, seconds(10))) return;
   kill_server(data_dir);
 }
@@ -160,8 +167,8 @@ void kill_server(const fs::path& data_dir) {
   const auto pid = postmaster_of(data_dir);
   if (!pid) return;
   const auto children = children_of(*pid);
-  ::kill(*pid, SIGKILL);
-  for (const pid_t child : children) ::kill(child, SIGKILL);
+  send_signal(*pid, SIGKILL);
+  for (const pid_t child : children) send_signal(child, SIGKILL);
   (void)gone_within(*pid, seconds(10));
   for (const pid_t child : children) (void)gone_within(child, seconds(5));
 }
