@@ -1,24 +1,24 @@
 // The main of every test executable. A suite is one executable of many files; `--file NAME` runs
-// the tests of one of them, so that each file can be a process with a sandbox of its own.
+// the tests of one of them, so that each file can be a process with a sandbox of its own. NAME is
+// the end of its path without ".cpp", such as pool_test or integration/daemon/pool/pool_test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <string>
 #include <string_view>
 
 namespace {
 
-/// A filter that matches the tests of NAME.cpp and no other; empty if it has none.
-std::string filter_of(std::string_view name) {
+/// A filter that matches the tests of `name` and no other; empty if it has none.
+std::string filter_of(const std::string& name) {
   std::string filter;
   const auto& all = *testing::UnitTest::GetInstance();
   for (int s = 0; s < all.total_test_suite_count(); ++s) {
     const auto& suite = *all.GetTestSuite(s);
     for (int t = 0; t < suite.total_test_count(); ++t) {
       const auto& test = *suite.GetTestInfo(t);
-      if (std::filesystem::path(test.file()).stem() != name) continue;
+      if (!std::string_view(test.file()).ends_with("/" + name + ".cpp")) continue;
       if (!filter.empty()) filter += ':';
       filter.append(suite.name()).append(1, '.').append(test.name());
     }
