@@ -3,8 +3,12 @@
 # commands as a newcomer gives them. It tests the last commit, not uncommitted changes.
 #
 # The machine is a chroot with mount and process namespaces of its own: when this script ends, on
-# whatever way, no process, mount or folder of it is left. The bare root is kept as a tarball in
-# ${XDG_CACHE_HOME:-~/.cache}/pantryd. PANTRYD_DEBIAN_MIRROR chooses another mirror.
+# whatever way, no process, mount or folder of it is left. The bare root (a tarball) and what ccache
+# has compiled in it are kept in ${XDG_CACHE_HOME:-~/.cache}/pantryd. PANTRYD_DEBIAN_MIRROR chooses
+# another mirror.
+#
+#   run.sh           the check
+#   run.sh prepare   fills that cache, so that the check compiles nothing that has not changed since
 set -euo pipefail
 
 HERE=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)
@@ -41,7 +45,7 @@ clean_up() {
 outside() {
   if ((EUID)); then
     command -v sudo >/dev/null || fail "making a root folder needs root" "run it as root"
-    exec sudo --preserve-env=PANTRYD_DEBIAN_MIRROR,CI -- bash "$HERE/run.sh"
+    exec sudo --preserve-env=PANTRYD_DEBIAN_MIRROR,CI -- bash "$HERE/run.sh" "$1"
   fi
   bash "$ROOT/run" install debootstrap
   unshare --mount --pid --fork --kill-child true 2>/dev/null ||
@@ -52,7 +56,7 @@ outside() {
   work=$(mktemp -d "${PANTRYD_FRESH_DIR:-/var/tmp}/pantryd-fresh.XXXXXX")
   local code=0
   unshare --mount --pid --fork --kill-child --mount-proc \
-    bash "$HERE/run.sh" inside-namespace "$work" </dev/null &
+    bash "$HERE/run.sh" inside-namespace "$work" "$1" </dev/null &
   child=$!
   wait "$child" || code=$?
   child=''
@@ -76,7 +80,7 @@ unpack_cached() {
 }
 
 make_root() {
-  local root=$1 cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/pantryd tarball
+  local root=$1 cache=$2 tarball
   tarball=$cache/debian-$SUITE-$(dpkg --print-architecture).tar.gz
   if unpack_cached "$tarball" "$root"; then
     say "using the bare root in $tarball"
@@ -132,6 +136,16 @@ mount_machine() {
   ln -s /proc/self/fd/2 "$root/dev/stderr"
 }
 
+# The cache is for root and for the newcomer, and its place is no setting of theirs.
+mount_compiler_cache() {
+  local root=$1 cache=$2/ccache-$SUITE
+  mkdir -p "$root/var/cache/ccache" "$cache" 2>/dev/null || return 0
+  chmod 777 "$cache"
+  mount --bind "$cache" "$root/var/cache/ccache"
+  printf '%s\n' 'cache_dir = /var/cache/ccache' 'max_size = 2G' 'umask = 000' \
+    >"$root/etc/ccache.conf"
+}
+
 copy_checkout() {
   local git=(git -c safe.directory='*' -C "$ROOT")
   mkdir -p "$1"
@@ -145,22 +159,24 @@ copy_checkout() {
   fi
 }
 
+# inside_namespace FOLDER prepare|check
 inside_namespace() {
-  local root=$1/root
+  local root=$1/root cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/pantryd
   mkdir "$root"
-  make_root "$root"
+  make_root "$root" "$cache"
   copy_network_settings "$root"
   mount_machine "$root"
+  mount_compiler_cache "$root" "$cache"
   copy_checkout "$root/srv/pantryd"
   cp "$HERE/newcomer.sh" "$root/srv/newcomer.sh"
   # A fresh login: nothing of our environment but the proxy, no locale.
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
-    chroot "$root" /bin/bash /srv/newcomer.sh
+    chroot "$root" /bin/bash /srv/newcomer.sh "$2"
 }
 
-case ${1:-} in
-  '') outside ;;
-  inside-namespace) inside_namespace "$2" ;;
-  *) fail "no arguments, please" "bash tests/fresh/run.sh" ;;
+case ${1:-check} in
+  check | prepare) outside "${1:-check}" ;;
+  inside-namespace) inside_namespace "$2" "$3" ;;
+  *) fail "there is no '$1'" "bash tests/fresh/run.sh [prepare]" ;;
 esac
