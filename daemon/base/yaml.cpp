@@ -1,3 +1,5 @@
+// The only source that reads by yaml-cpp. Invariant: a node is never assigned, because that would
+// write into its document.
 #include "base/yaml.h"
 
 #include <fmt/format.h>
@@ -11,7 +13,18 @@
 #include "base/units.h"
 
 namespace pantryd {
+
+struct YamlNode {
+  YAML::Node node;
+  std::shared_ptr<const std::string> source;
+};
+
 namespace {
+
+std::shared_ptr<const YamlNode> node_of(const YAML::Node& node,
+                                        const std::shared_ptr<const std::string>& source) {
+  return std::make_shared<const YamlNode>(YamlNode{node, source});
+}
 
 constexpr std::size_t kItemsMax = 10'000;
 
@@ -26,7 +39,7 @@ std::string joined(const std::set<std::string>& words) {
 YamlValue YamlValue::parse(const std::string& text, const std::string& source_name) {
   const auto source = std::make_shared<const std::string>(source_name);
   try {
-    return {YAML::Load(text), source};
+    return YamlValue(node_of(YAML::Load(text), source));
   } catch (const YAML::Exception& error) {
     throw Error(ExitCode::usage,
                 fmt::format("{}:{}:{}: not YAML: {}", source_name, error.mark.line + 1,
@@ -36,27 +49,48 @@ YamlValue YamlValue::parse(const std::string& text, const std::string& source_na
 }
 
 std::string YamlValue::place() const {
-  const auto mark = node_.Mark();
-  return fmt::format("{}:{}:{}", *source_, mark.line + 1, mark.column + 1);
+  const auto mark = node_->node.Mark();
+  return fmt::format("{}:{}:{}", *node_->source, mark.line + 1, mark.column + 1);
 }
 
 Error YamlValue::error(const std::string& what, std::string hint) const {
   return {ExitCode::usage, place() + ": " + what, std::move(hint)};
 }
 
+bool YamlValue::is_scalar() const {
+  return node_->node.IsScalar();
+}
+
+bool YamlValue::is_map() const {
+  return node_->node.IsMap();
+}
+
+bool YamlValue::is_list() const {
+  return node_->node.IsSequence();
+}
+
+int YamlValue::line() const {
+  return node_->node.Mark().line + 1;
+}
+
+std::string YamlValue::scalar() const {
+  return is_scalar() ? node_->node.Scalar() : std::string();
+}
+
 std::string YamlValue::as_text() const {
-  if (!node_.IsScalar() || node_.Scalar().empty()) throw error("a text is wanted here");
-  return node_.Scalar();
+  auto text = scalar();
+  if (text.empty()) throw error("a text is wanted here");
+  return text;
 }
 
 std::string YamlValue::as_any_text() const {
-  if (!node_.IsScalar()) throw error("a text is wanted here");
-  return node_.Scalar();
+  if (!is_scalar()) throw error("a text is wanted here");
+  return scalar();
 }
 
 std::int64_t YamlValue::as_integer(std::int64_t min, std::int64_t max) const {
   std::int64_t value = 0;
-  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto text = scalar();
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || value < min ||
       value > max) {
@@ -67,7 +101,7 @@ std::int64_t YamlValue::as_integer(std::int64_t min, std::int64_t max) const {
 
 double YamlValue::as_number() const {
   double value = 0;
-  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto text = scalar();
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (text.empty() || failure != std::errc{} || end != text.data() + text.size()) {
     throw error(fmt::format("\"{}\" is not a number", text));
@@ -84,14 +118,14 @@ double YamlValue::as_number(double min, double max) const {
 }
 
 bool YamlValue::as_boolean() const {
-  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto text = scalar();
   if (text == "true" || text == "yes" || text == "on") return true;
   if (text == "false" || text == "no" || text == "off") return false;
   throw error(fmt::format("\"{}\" is neither true nor false", text));
 }
 
 std::chrono::milliseconds YamlValue::as_duration() const {
-  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+  const auto text = scalar();
   const auto value = parse_duration(text);
   if (!value || value->count() <= 0) {
     throw error(fmt::format("\"{}\" is not a duration above zero", text),
@@ -100,8 +134,8 @@ std::chrono::milliseconds YamlValue::as_duration() const {
   return *value;
 }
 
-std::string YamlValue::as_choice(std::initializer_list<const char*> choices) const {
-  const auto text = node_.IsScalar() ? node_.Scalar() : std::string();
+std::string YamlValue::as_choice(const std::vector<std::string>& choices) const {
+  const auto text = scalar();
   std::set<std::string> known(choices.begin(), choices.end());
   if (known.count(text) == 0) {
     throw error(fmt::format("\"{}\" is not one of: {}", text, joined(known)));
@@ -110,10 +144,10 @@ std::string YamlValue::as_choice(std::initializer_list<const char*> choices) con
 }
 
 std::vector<YamlValue> YamlValue::as_list() const {
-  if (!node_.IsSequence()) throw error("a list is wanted here");
-  if (node_.size() > kItemsMax) throw error(fmt::format("more than {} items", kItemsMax));
+  if (!is_list()) throw error("a list is wanted here");
+  if (node_->node.size() > kItemsMax) throw error(fmt::format("more than {} items", kItemsMax));
   std::vector<YamlValue> out;
-  for (const auto& item : node_) out.emplace_back(item, source_);
+  for (const auto& item : node_->node) out.push_back(YamlValue(node_of(item, node_->source)));
   return out;
 }
 
@@ -128,24 +162,31 @@ YamlMap YamlValue::as_map() const {
 }
 
 YamlMap::YamlMap(YamlValue value) : value_(std::move(value)) {
-  if (!value_.node_.IsMap()) throw value_.error("keys and values are wanted here");
+  if (!value_.is_map()) throw value_.error("keys and values are wanted here");
 }
 
 std::optional<YamlValue> YamlMap::find(const std::string& key) {
   asked_.insert(key);
-  for (const auto& entry : value_.node_) {
+  for (const auto& entry : value_.node_->node) {
     if (entry.first.IsScalar() && entry.first.Scalar() == key && !entry.second.IsNull()) {
-      return YamlValue(entry.second, value_.source_);
+      return YamlValue(node_of(entry.second, value_.node_->source));
     }
   }
   return std::nullopt;
 }
 
+bool YamlMap::is_empty(const std::string& key) const {
+  for (const auto& entry : value_.node_->node) {
+    if (entry.first.IsScalar() && entry.first.Scalar() == key && entry.second.IsNull()) return true;
+  }
+  return false;
+}
+
 YamlValue YamlMap::require(const std::string& key) {
   auto found = find(key);
   if (found) return *found;
-  for (const auto& entry : value_.node_) {
-    const YamlValue other(entry.first, value_.source_);
+  for (const auto& entry : value_.node_->node) {
+    const YamlValue other(node_of(entry.first, value_.node_->source));
     const auto name = other.as_text();
     if (asked_.contains(name) || 3 * edit_distance(name, key) > key.size()) continue;
     throw other.error(fmt::format("unknown key \"{}\"", name),
@@ -155,21 +196,20 @@ YamlValue YamlMap::require(const std::string& key) {
 }
 
 YamlValue YamlMap::key(const std::string& name) const {
-  // Emplaced: the assignment of a YAML::Node writes into the document.
-  std::optional<YamlValue> found;
-  for (const auto& entry : value_.node_) {
+  auto found = value_;
+  for (const auto& entry : value_.node_->node) {
     if (entry.first.IsScalar() && entry.first.Scalar() == name) {
-      found.emplace(entry.first, value_.source_);
+      found = YamlValue(node_of(entry.first, value_.node_->source));
     }
   }
-  return found ? *found : value_;
+  return found;
 }
 
 std::vector<std::pair<std::string, YamlValue>> YamlMap::entries() {
   std::vector<std::pair<std::string, YamlValue>> out;
-  for (const auto& entry : value_.node_) {
-    const YamlValue key(entry.first, value_.source_);
-    out.emplace_back(key.as_text(), YamlValue(entry.second, value_.source_));
+  for (const auto& entry : value_.node_->node) {
+    const YamlValue key(node_of(entry.first, value_.node_->source));
+    out.emplace_back(key.as_text(), YamlValue(node_of(entry.second, value_.node_->source)));
     asked_.insert(out.back().first);
     if (out.size() > kItemsMax) throw value_.error("too many keys");
   }
@@ -178,8 +218,8 @@ std::vector<std::pair<std::string, YamlValue>> YamlMap::entries() {
 
 void YamlMap::done() const {
   std::set<std::string> seen;
-  for (const auto& entry : value_.node_) {
-    const YamlValue key(entry.first, value_.source_);
+  for (const auto& entry : value_.node_->node) {
+    const YamlValue key(node_of(entry.first, value_.node_->source));
     const auto name = key.as_text();
     if (!seen.insert(name).second)
       throw key.error(fmt::format("the key \"{}\" is there twice", name));

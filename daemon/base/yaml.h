@@ -2,11 +2,8 @@
 // A key that nobody asked for is an error too, with the nearest key that exists.
 #pragma once
 
-#include <yaml-cpp/yaml.h>  // all of it: node.h alone leaves inline functions undefined
-
 #include <chrono>
 #include <cstdint>
-#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <set>
@@ -18,13 +15,11 @@
 namespace pantryd {
 
 class YamlMap;
+struct YamlNode;  ///< of yaml-cpp, which only the source includes
 
-/// A value and where it stands. Every as_* throws Error(usage).
+/// A value and its place. Every as_* throws Error(usage).
 class YamlValue {
  public:
-  YamlValue(YAML::Node node, std::shared_ptr<const std::string> source)
-      : node_(std::move(node)), source_(std::move(source)) {}
-
   /// The document. Throws Error(usage) for what is not YAML.
   [[nodiscard]] static YamlValue parse(const std::string& text, const std::string& source_name);
 
@@ -35,14 +30,14 @@ class YamlValue {
   [[nodiscard]] double as_number(double min, double max) const;
   [[nodiscard]] bool as_boolean() const;
   [[nodiscard]] std::chrono::milliseconds as_duration() const;  ///< more than zero
-  [[nodiscard]] std::string as_choice(std::initializer_list<const char*> choices) const;
+  [[nodiscard]] std::string as_choice(const std::vector<std::string>& choices) const;
   [[nodiscard]] std::vector<YamlValue> as_list() const;     ///< 10,000 items at most
   [[nodiscard]] std::vector<std::string> as_texts() const;  ///< a list of them
   [[nodiscard]] YamlMap as_map() const;
-  [[nodiscard]] bool is_scalar() const { return node_.IsScalar(); }
-  [[nodiscard]] bool is_map() const { return node_.IsMap(); }
-  [[nodiscard]] bool is_list() const { return node_.IsSequence(); }
-  [[nodiscard]] int line() const { return node_.Mark().line + 1; }
+  [[nodiscard]] bool is_scalar() const;
+  [[nodiscard]] bool is_map() const;
+  [[nodiscard]] bool is_list() const;
+  [[nodiscard]] int line() const;
 
   /// "FILE:LINE:COLUMN".
   [[nodiscard]] std::string place() const;
@@ -51,14 +46,18 @@ class YamlValue {
 
  private:
   friend class YamlMap;
-  YAML::Node node_;
-  std::shared_ptr<const std::string> source_;
+  explicit YamlValue(std::shared_ptr<const YamlNode> node) : node_(std::move(node)) {}
+  [[nodiscard]] std::string scalar() const;  ///< empty if it is none
+
+  std::shared_ptr<const YamlNode> node_;  ///< never null
 };
 
 class YamlMap {
  public:
   explicit YamlMap(YamlValue value);
   [[nodiscard]] std::optional<YamlValue> find(const std::string& key);
+  /// The key is there, without a value.
+  [[nodiscard]] bool is_empty(const std::string& key) const;
   /// Throws Error(usage) where it is missing, or at the key that looks like a slip for it.
   [[nodiscard]] YamlValue require(const std::string& key);
   /// Keys in the order of the file; all count as asked for.
