@@ -1,75 +1,19 @@
-// Invariant of read_pool(): `given` holds a key exactly if the file has it, here or above, and then
-// keys holds its value; a default changes only to agree with what is given.
+// Invariant of PoolReader: out_.given has a key exactly if the file has it, here or above, and then
+// out_.keys has its value; a default changes only to agree with what is given.
 #include "settings/pool_keys.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <optional>
 
+#include "base/assert.h"
 #include "base/units.h"
+#include "pool/pool.h"
+#include "settings/rows.h"
 
 namespace pantryd {
 namespace {
-
-using std::chrono::milliseconds;
-
-struct CountKey {
-  const char* name;
-  std::int32_t PoolKeys::*field;
-  std::int32_t least;
-  std::int32_t most;
-};
-
-// PostgreSQL itself takes 262,143 connections at most; nobody has ever been glad of 10,000.
-constexpr std::array kCounts{
-    CountKey{"min", &PoolKeys::min, 0, 10'000},
-    CountKey{"max", &PoolKeys::max, 1, 10'000},
-    CountKey{"waiters_max", &PoolKeys::waiters_max, 1, 1'000'000},
-    CountKey{"connects_max", &PoolKeys::connects_max, 1, 64},
-    CountKey{"breaker_failures", &PoolKeys::breaker_failures, 1, 1'000},
-};
-
-struct TimeKey {
-  const char* name;
-  const char* tarn;
-  milliseconds PoolKeys::*field;
-  milliseconds least;
-  milliseconds most;
-};
-
-constexpr milliseconds kMs{1};
-constexpr milliseconds kSecond{1'000};
-constexpr milliseconds kMinute{60'000};
-constexpr milliseconds kHour{3'600'000};
-constexpr milliseconds kDay{86'400'000};
-
-constexpr std::array kTimes{
-    TimeKey{"acquire_timeout", "acquireTimeoutMillis", &PoolKeys::acquire_timeout, kMs, kHour},
-    TimeKey{"connect_timeout", "createTimeoutMillis", &PoolKeys::connect_timeout, kMs,
-            10 * kMinute},
-    TimeKey{"idle_timeout", "idleTimeoutMillis", &PoolKeys::idle_timeout, kMs, 7 * kDay},
-    // With less than a second a pool does little else than to log in.
-    TimeKey{"lifetime", "maxConnectionLifetimeMillis", &PoolKeys::lifetime, kSecond, 30 * kDay},
-    TimeKey{"check_after", "", &PoolKeys::check_after, kMs, kDay},
-    TimeKey{"check_timeout", "", &PoolKeys::check_timeout, kMs, kMinute},
-    TimeKey{"backoff_first", "createRetryIntervalMillis", &PoolKeys::backoff_first, kMs, kMinute},
-    TimeKey{"backoff_max", "", &PoolKeys::backoff_max, kMs, 10 * kMinute},
-    TimeKey{"leak_after", "", &PoolKeys::leak_after, kMs, kDay},
-};
-
-template <typename Choice>
-struct Word {
-  const char* text;
-  Choice choice;
-};
-constexpr std::array kResets{Word<pg::Reset>{"tracked", pg::Reset::tracked},
-                             Word<pg::Reset>{"always", pg::Reset::always},
-                             Word<pg::Reset>{"never", pg::Reset::never}};
-constexpr std::array kPrepared{Word<pg::Prepared>{"automatic", pg::Prepared::automatic},
-                               Word<pg::Prepared>{"named", pg::Prepared::named},
-                               Word<pg::Prepared>{"unnamed", pg::Prepared::unnamed}};
 
 /// Names of tarn.js and Knex that nothing here corresponds to, and what happens instead.
 struct WithoutEffect {
@@ -85,118 +29,51 @@ constexpr std::array kWithoutEffect{
                   "each lifetime is cut by a random part of up to a tenth"},
 };
 constexpr const char* kPropagate = "propagateCreateError";
+constexpr const char* kFirstPause = "createRetryIntervalMillis";
 constexpr std::int64_t kTarnMostMs = 86'400'000;
 
-template <typename Choice, std::size_t size>
-std::string word_of(const std::array<Word<Choice>, size>& words, Choice choice) {
-  for (const auto& word : words) {
-    if (word.choice == choice) return word.text;
-  }
-  return {};
-}
-
-class Reader {
+class PoolReader {
  public:
-  Reader(YamlMap map, const PoolSection& above, std::vector<std::string>& warnings)
-      : map_(std::move(map)), out_(above), warnings_(warnings) {}
+  PoolReader(YamlMap map, const PoolSection& above, Reading& reading)
+      : map_(std::move(map)), out_(above), reading_(reading) {}
 
   PoolSection read() {
     out_.keys.configured = true;
-    want_values();
-    for (const auto& key : kCounts) read_count(key);
-    for (const auto& key : kTimes) read_time(key);
-    read_choices();
+    read_rows(map_, out_.keys, reading_, &out_.given);
+    if (const auto value = map_.find(kFirstPause)) {
+      warn(*value,
+           fmt::format("{} is the first pause only: it doubles up to backoff_max", kFirstPause));
+    }
     read_without_effect();
     map_.done();
     defaults_yield();
     agree();
+    PANTRYD_ASSERT(out_.keys.min <= out_.keys.max &&
+                   out_.keys.check_timeout <= out_.keys.acquire_timeout &&
+                   out_.keys.backoff_first <= out_.keys.backoff_max);
     return std::move(out_);
   }
 
  private:
-  /// "max:" with nothing behind it is somebody's unfinished line, not the default.
-  void want_values() const {
-    auto all = map_;
-    for (const auto& [name, value] : all.entries()) {
-      if (!value.is_scalar()) {
-        throw value.error(fmt::format("the key \"{}\" wants one value", name),
-                          "Take the line out to get the default.");
-      }
-    }
-  }
-
-  void read_count(const CountKey& key) {
-    const auto value = map_.find(key.name);
-    if (!value) return;
-    out_.keys.*key.field = static_cast<std::int32_t>(value->as_integer(key.least, key.most));
-    out_.given.insert_or_assign(key.name, *value);
-  }
-
-  void read_time(const TimeKey& key) {
-    auto value = map_.find(key.name);
-    if (value) {
-      const auto time = value->as_duration();
-      if (time < key.least || time > key.most) {
-        throw value->error(fmt::format("{} is {}, and has to be from {} to {}", key.name,
-                                       value->as_text(), exact_duration(key.least),
-                                       exact_duration(key.most)));
-      }
-      out_.keys.*key.field = time;
-    }
-    if (*key.tarn != '\0') {
-      if (const auto theirs = map_.find(key.tarn)) {
-        if (value) {
-          throw theirs->error(fmt::format("{} and {} are the same setting", key.name, key.tarn),
-                              "Keep one of the two.");
-        }
-        out_.keys.*key.field = milliseconds(whole_ms(*theirs, key.least.count(), key.most.count(),
-                                                     fmt::format("{}: 30s", key.name)));
-        if (std::string_view(key.name) == "backoff_first") {
-          warn(*theirs,
-               "createRetryIntervalMillis is the first pause only: it doubles up to backoff_max");
-        }
-        value = theirs;
-      }
-    }
-    if (value) out_.given.insert_or_assign(key.name, *value);
-  }
-
-  static std::int64_t whole_ms(const YamlValue& value, std::int64_t least, std::int64_t most,
-                               const std::string& ours) {
-    try {
-      return value.as_integer(least, most);
-    } catch (const Error& error) {
-      throw Error(error.code(), error.what(),
-                  ours.empty() ? "This name takes milliseconds."
-                               : fmt::format("This name takes milliseconds; in our own words it "
-                                             "is written with a unit, as in {}.",
-                                             ours));
-    }
-  }
-
-  void read_choices() {
-    if (const auto value = map_.find("reset")) {
-      const auto text = value->as_choice({"tracked", "always", "never"});
-      for (const auto& word : kResets) {
-        if (text == word.text) out_.keys.reset = word.choice;
-      }
-    }
-    if (const auto value = map_.find("prepared")) {
-      const auto text = value->as_choice({"automatic", "named", "unnamed"});
-      for (const auto& word : kPrepared) {
-        if (text == word.text) out_.keys.prepared = word.choice;
-      }
-    }
+  std::optional<YamlValue> find_single(const char* name) {
+    KeyInfo key;
+    key.name = name;
+    bool as_tarn = false;
+    return find_value(map_, key, as_tarn);
   }
 
   void read_without_effect() {
     for (const auto& key : kWithoutEffect) {
-      const auto value = map_.find(key.name);
+      const auto value = find_single(key.name);
       if (!value) continue;
-      (void)whole_ms(*value, 1, kTarnMostMs, {});
+      try {
+        (void)value->as_integer(1, kTarnMostMs);
+      } catch (const Error& error) {
+        throw Error(error.code(), error.what(), fmt::format("{} is in milliseconds.", key.name));
+      }
       warn(*value, fmt::format("{} has no effect: {}", key.name, key.instead));
     }
-    if (const auto value = map_.find(kPropagate)) {
+    if (const auto value = find_single(kPropagate)) {
       warn(*value, value->as_boolean()
                        ? "propagateCreateError has no effect: a failed connect is tried again, and "
                          "borrowers are refused with its reason after breaker_failures in a row, "
@@ -227,7 +104,8 @@ class Reader {
   void agree() {
     const auto& keys = out_.keys;
     if (keys.min > keys.max) {
-      throw clash("min", keys.min, "max", keys.max, "Lower min, or raise max.");
+      throw clash("min", std::to_string(keys.min), "max", std::to_string(keys.max),
+                  "Lower min, or raise max.");
     }
     if (keys.check_timeout > keys.acquire_timeout) {
       throw clash("check_timeout", exact_duration(keys.check_timeout), "acquire_timeout",
@@ -246,14 +124,14 @@ class Reader {
     }
   }
 
-  template <typename Value>
-  [[nodiscard]] Error clash(const char* low, const Value& low_value, const char* high,
-                            const Value& high_value, const char* hint) const {
-    const auto told = [&](const char* name, const Value& value) {
+  [[nodiscard]] Error clash(const char* low, const std::string& low_value, const char* high,
+                            const std::string& high_value, const char* hint) const {
+    const auto with_origin = [&](const char* name, const std::string& value) {
       return fmt::format("{} ({}{})", name, value, is_given(name) ? "" : ", the default");
     };
     return place_of(low, high).error(
-        fmt::format("{} is above {}", told(low, low_value), told(high, high_value)), hint);
+        fmt::format("{} is above {}", with_origin(low, low_value), with_origin(high, high_value)),
+        hint);
   }
 
   [[nodiscard]] bool is_given(const char* name) const { return out_.given.count(name) > 0; }
@@ -261,14 +139,12 @@ class Reader {
   [[nodiscard]] bool is_here(const char* name) const {
     auto map = map_;
     if (map.find(name)) return true;
-    for (const auto& key : kTimes) {
-      if (std::string_view(key.name) == name && *key.tarn != '\0') {
-        return map.find(key.tarn).has_value();
-      }
+    for (const auto& key : infos<PoolKeys>()) {
+      if (key.name == name && !key.tarn.empty()) return map.find(key.tarn).has_value();
     }
     return false;
   }
-  /// Where to point: at the one that this section wrote, the first when it wrote both.
+  /// Where to point: at the one that this section has, the first when it has both.
   [[nodiscard]] YamlValue place_of(const char* first, const char* second) const {
     for (const char* name : {first, second}) {
       if (is_here(name)) return out_.given.at(name);
@@ -277,18 +153,18 @@ class Reader {
   }
 
   void warn(const YamlValue& where, const std::string& what) {
-    warnings_.emplace_back(where.error(what).what());
+    reading_.warnings.emplace_back(where.error(what).what());
   }
 
   YamlMap map_;
   PoolSection out_;
-  std::vector<std::string>& warnings_;
+  Reading& reading_;
 };
 
 }  // namespace
 
-PoolSection read_pool(YamlMap map, const PoolSection& above, std::vector<std::string>& warnings) {
-  return Reader(std::move(map), above, warnings).read();
+PoolSection read_pool(YamlMap map, const PoolSection& above, Reading& reading) {
+  return PoolReader(std::move(map), above, reading).read();
 }
 
 PoolSettings PoolKeys::to_pool_settings() const {
@@ -312,39 +188,11 @@ PoolSettings PoolKeys::to_pool_settings() const {
   return out;
 }
 
-std::string PoolKeys::show(const std::string& indent, const PoolKeys* but) const {
-  std::string out;
-  const auto line = [&](const char* name, const auto& value) {
-    out += fmt::format("{}{}: {}\n", indent, name, value);
-  };
-  for (const auto& key : kCounts) {
-    if (but == nullptr || this->*key.field != but->*key.field) line(key.name, this->*key.field);
-  }
-  for (const auto& key : kTimes) {
-    if (but == nullptr || this->*key.field != but->*key.field) {
-      line(key.name, exact_duration(this->*key.field));
-    }
-  }
-  if (but == nullptr || reset != but->reset) line("reset", word_of(kResets, reset));
-  if (but == nullptr || prepared != but->prepared) line("prepared", word_of(kPrepared, prepared));
-  return out;
-}
-
 std::vector<PoolKeyInfo> pool_key_list() {
-  const PoolKeys defaults;
   std::vector<PoolKeyInfo> out;
-  for (const auto& key : kCounts) {
-    const std::string name = key.name;
-    out.push_back({name, name == "min" || name == "max" ? name : "",
-                   std::to_string(defaults.*key.field), std::to_string(key.least),
-                   std::to_string(key.most)});
+  for (const auto& key : infos<PoolKeys>()) {
+    out.push_back({key.name, key.tarn, key.otherwise, key.least, key.most});
   }
-  for (const auto& key : kTimes) {
-    out.push_back({key.name, key.tarn, exact_duration(defaults.*key.field),
-                   exact_duration(key.least), exact_duration(key.most)});
-  }
-  out.push_back({"reset", "", word_of(kResets, defaults.reset), "", ""});
-  out.push_back({"prepared", "", word_of(kPrepared, defaults.prepared), "", ""});
   return out;
 }
 

@@ -1,5 +1,5 @@
-// The configuration file, typed. Every key has a default that suits production; config/pantryd.yaml
-// lists them all with what they mean.
+// The configuration file, typed. The fields of a section are the rows of keys/SECTION.def, which
+// also say what each key means, its bounds and its default; settings/keys.h has their grammar.
 #pragma once
 
 #include <chrono>
@@ -15,87 +15,70 @@
 
 namespace pantryd {
 
-/// One folder of backups that belongs to a target.
+/// Where the pages are served.
+struct Listen {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 9788;
+
+  friend bool operator==(const Listen&, const Listen&) = default;
+};
+
+#define KEY(type, field, otherwise, rules) type field = otherwise;
+
+struct HttpSettings {
+#include "settings/keys/http.def"
+
+  friend bool operator==(const HttpSettings&, const HttpSettings&) = default;
+};
+
+/// Guards that apply to every probe, and the choice of probes.
+struct ProbeSettings {
+#include "settings/keys/probes.def"
+
+  friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
+};
+
+/// Backups of a target.
 struct BackupSettings {
-  std::string name;
-  PlacedName kind;  ///< a row of the table of backup kinds, see probes/backup/reader.h
-  std::filesystem::path path;
-  std::chrono::milliseconds age_limit{26 * 3'600'000LL};  ///< a day, and two hours for the job
+#include "settings/keys/backup.def"
 
   friend bool operator==(const BackupSettings&, const BackupSettings&) = default;
 };
 
-/// Shell patterns of databases: those that fit one of include and none of exclude.
 struct DatabaseSettings {
-  std::vector<std::string> include{"*"};
-  std::vector<std::string> exclude;
+#include "settings/keys/databases.def"
 
   friend bool operator==(const DatabaseSettings&, const DatabaseSettings&) = default;
 };
 
 /// A PgBouncer in front of a target.
 struct PgBouncerSettings {
-  pg::Conninfo dsn;
-  std::filesystem::path password_file;  ///< as of a target
+#include "settings/keys/pgbouncer.def"
 
-  friend bool operator==(const PgBouncerSettings&, const PgBouncerSettings&) = default;
-
+  /// dsn, with the password that password_file holds now.
   [[nodiscard]] pg::Conninfo login() const;
+  friend bool operator==(const PgBouncerSettings&, const PgBouncerSettings&) = default;
 };
 
-/// Folders on the disks of a server, where pantryd can see them; empty: not told.
 struct DiskSettings {
-  std::filesystem::path data;
-  std::filesystem::path wal;
+#include "settings/keys/disks.def"
 
   friend bool operator==(const DiskSettings&, const DiskSettings&) = default;
 };
 
 struct TargetSettings {
-  std::string name;
-  pg::Conninfo dsn;
-  std::filesystem::path password_file;  ///< read anew at each connect; empty: none
-  std::vector<BackupSettings> backups;
-  DatabaseSettings databases;  ///< that probes of scope database visit
-  std::optional<PgBouncerSettings> pgbouncer;
-  DiskSettings disks;
-  PoolKeys pool;  ///< in force for this target: its own keys on top of those for all
+#include "settings/keys/target.def"
 
-  friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
-
-  /// dsn, with the password of password_file as it stands now.
+  /// dsn, with the password that password_file holds now.
   [[nodiscard]] pg::Conninfo login() const;
-};
-
-struct HttpSettings {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 9788;
-
-  friend bool operator==(const HttpSettings&, const HttpSettings&) = default;
-};
-
-/// Guards that hold for every probe (facts: a probe must do no harm).
-struct ProbeSettings {
-  std::chrono::milliseconds connect_timeout{5'000};
-  std::chrono::milliseconds lock_timeout{100};
-  std::int32_t statements_max = 100;  ///< statements told one by one; the rest are one series
-  bool statement_texts = false;       ///< tell the texts of those, without their constants
-  std::int32_t relations_max = 1000;  ///< tables, and indexes, told one by one, of each target
-  double busy_share = 0.02;           ///< of its time that a probe may be at work
-  std::string cost_max = "high";      ///< probes of a higher class do not run by themselves
-  std::filesystem::path folder;       ///< of the operator's own probes; empty: none
-  std::vector<PlacedName> enable;     ///< probes that do not run by themselves
-  std::vector<PlacedName> disable;
-
-  friend bool operator==(const ProbeSettings&, const ProbeSettings&) = default;
+  friend bool operator==(const TargetSettings&, const TargetSettings&) = default;
 };
 
 struct Settings {
-  HttpSettings http;
-  ProbeSettings probes;
-  PoolKeys pool;                        ///< for targets that say nothing else
-  std::vector<TargetSettings> targets;  ///< names are unique
-  std::vector<std::string> warnings;    ///< FILE:LINE:COLUMN: what is valid, and not what it seems
+#include "settings/keys/top.def"
+
+  /// FILE:LINE:COLUMN and a sentence: settings that are valid but probably not intended.
+  std::vector<std::string> warnings;
 
   /// Throw Error(usage) with FILE:LINE:COLUMN.
   [[nodiscard]] static Settings load(const std::filesystem::path& file);
@@ -108,9 +91,9 @@ struct Settings {
   [[nodiscard]] std::string show() const;
 
   /// Apart from the warnings.
-  friend bool operator==(const Settings& a, const Settings& b) {
-    return a.http == b.http && a.probes == b.probes && a.pool == b.pool && a.targets == b.targets;
-  }
+  friend bool operator==(const Settings& a, const Settings& b);
 };
+
+#undef KEY
 
 }  // namespace pantryd

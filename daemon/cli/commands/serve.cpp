@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "serve/fleet.h"
 #include "serve/http.h"
+#include "serve/targets.h"
 #include "settings/settings.h"
 
 namespace pantryd::cli {
@@ -28,7 +29,7 @@ std::string listed(const std::vector<std::string>& names) {
   return out.empty() ? "none" : out;
 }
 
-void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
+void reload(const Context& context, const Listen& listen, Fleet& fleet,
             probes::SnapshotStore& store) {
   try {
     const auto settings = load_settings(context);
@@ -36,7 +37,7 @@ void reload(const Context& context, const HttpSettings& http, Fleet& fleet,
     store.note_reload(true, probes::WallClock::now());
     log::info("configuration reloaded; targets added: {}; removed: {}; restarted: {}",
               listed(changes.begun), listed(changes.ended), listed(changes.renewed));
-    if (settings.http.address != http.address || settings.http.port != http.port) {
+    if (!(settings.http.listen == listen)) {
       log::warn("http.listen changed: it takes effect at the next restart");
     }
   } catch (const Error& error) {
@@ -49,17 +50,19 @@ int run_serve(const Context& context, const Values&) {
   ::mallopt(M_ARENA_MAX, kMemoryArenas);
   ::mallopt(M_MMAP_THRESHOLD, kLargePieceBytes);
   const auto settings = load_settings(context);
+  check_names(settings);  // before anything is served
   probes::SnapshotStore store;
   Fleet fleet(store);
   Hangup hangup;
-  const HttpServer http(settings.http.address, settings.http.port, store, PANTRYD_VERSION);
-  log::info("serving http://{}:{}/metrics, {} target(s)", settings.http.address, settings.http.port,
+  const auto& listen = settings.http.listen;
+  const HttpServer http(listen.address, listen.port, store, PANTRYD_VERSION);
+  log::info("serving http://{}:{}/metrics, {} target(s)", listen.address, listen.port,
             settings.targets.size());
   (void)fleet.apply(settings);
   store.note_reload(true, probes::WallClock::now());
   while (!context.stop->requested()) {
     if (hangup.wait(*context.stop, Deadline::in(kGiveBack))) {
-      reload(context, settings.http, fleet, store);
+      reload(context, listen, fleet, store);
     }
     ::malloc_trim(0);
   }

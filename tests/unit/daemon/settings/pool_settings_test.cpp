@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "base/file.h"
+#include "pool/pool.h"
 #include "settings/settings.h"
 #include "tests/support/places.h"
 
@@ -165,9 +166,9 @@ TEST(PoolSettingsTest, CountsOutOfBoundsAreRefusedWithTheBounds) {
 TEST(PoolSettingsTest, AbsurdlyLongTimesAreRefusedForEveryTime) {
   for (const auto& key : pool_key_list()) {
     if (key.otherwise.find_first_of("smh") == std::string::npos || key.least.empty()) continue;
-    EXPECT_THAT(refused("{" + key.name + ": 3000d}").what(),
-                AllOf(StartsWith("p.yaml:1:"),
-                      HasSubstr("has to be from " + key.least + " to " + key.most)))
+    EXPECT_THAT(
+        refused("{" + key.name + ": 3000d}").what(),
+        AllOf(StartsWith("p.yaml:1:"), HasSubstr("must be from " + key.least + " to " + key.most)))
         << key.name;
   }
   EXPECT_THAT(refused("{lifetime: 100ms}").what(), HasSubstr("from 1s to 30d"));
@@ -207,9 +208,9 @@ TEST(PoolSettingsTest, ValuesOfTheWrongTypeAreRefused) {
               HasSubstr("\"sometimes\" is not one of: always, never, tracked"));
   EXPECT_THAT(refused("{prepared: yes}").what(),
               HasSubstr("is not one of: automatic, named, unnamed"));
-  EXPECT_THAT(refused("{max: [1]}").what(), HasSubstr("the key \"max\" wants one value"));
-  EXPECT_THAT(refused("{max: {is: 1}}").what(), HasSubstr("the key \"max\" wants one value"));
-  EXPECT_THAT(refused("{max: }").what(), HasSubstr("the key \"max\" wants one value"));
+  EXPECT_THAT(refused("{max: [1]}").what(), HasSubstr("\"max\" must be a single value"));
+  EXPECT_THAT(refused("{max: {is: 1}}").what(), HasSubstr("\"max\" must be a single value"));
+  EXPECT_THAT(refused("{max: }").what(), HasSubstr("\"max\" must be a single value"));
   EXPECT_THAT(refused("[10, 100]").what(), HasSubstr("p.yaml:1:7: keys and values are wanted"));
   EXPECT_THAT(refused("100").what(), HasSubstr("keys and values are wanted"));
 }
@@ -307,7 +308,9 @@ TEST(PoolSettingsTest, TheShippedFilesAreValidAndCarryThePoolsOfTheApplication) 
 TEST(PoolSettingsTest, TheFileOfAllKeysHasEachWithItsDefaultAndItsBounds) {
   const auto text = read_file(shipped("pantryd.yaml"));
   const auto settings = Settings::load(shipped("pantryd.yaml"));
-  EXPECT_EQ(settings.pool.show(""), PoolKeys().show(""));
+  auto defaults = PoolKeys();
+  defaults.configured = true;
+  EXPECT_EQ(settings.pool, defaults);
   for (const auto& key : pool_key_list()) {
     EXPECT_THAT(text, HasSubstr("\n  " + key.name + ": " + key.otherwise + "\n"));
     if (key.least.empty()) continue;
