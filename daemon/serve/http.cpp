@@ -91,7 +91,7 @@ class HealthHandler : public Handler {
   }
 };
 
-/// Ready: every target was looked at, whatever was seen there. A target that is down is for its
+/// Ready: every target was checked, whatever was seen there. A target that is down is for its
 /// alert to tell; taking the daemon out of service for it would hide all the others.
 class ReadyHandler : public Handler {
   using Handler::Handler;
@@ -103,7 +103,7 @@ class ReadyHandler : public Handler {
       for (const auto& probe : target->probes) looked = looked && probe->ran();
       ready = ready && looked;
       body += fmt::format("{}: {}\n", target->target,
-                          !looked ? "not looked at yet" : (target->up ? "up" : "down"));
+                          !looked ? "not checked yet" : (target->up ? "up" : "down"));
     }
     answer(connection, ready ? 200 : 503, ready ? "OK" : "Service Unavailable", kTextType, body);
   }
@@ -120,7 +120,7 @@ class IndexHandler : public Handler {
     answer(connection, 200, "OK", kTextType,
            "pantryd\n\n/metrics              all targets, for Prometheus\n"
            "/probe?target=NAME    one target\n/healthz              the process answers\n"
-           "/readyz               every target was looked at\n");
+           "/readyz               every target was checked\n");
   }
 };
 

@@ -1,3 +1,4 @@
+// Orders and counts the records of a look; words for states and times.
 #include "probes/backup/backup_catalog.h"
 
 #include <fmt/chrono.h>

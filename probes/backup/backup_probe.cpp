@@ -115,15 +115,17 @@ const probes::ProbeDescription& backup_description() {
        {{"pantryd_backup_age_seconds", MetricType::gauge,
          "Age of the recovery point of the newest good backup."},
         labels},
-       {{"pantryd_backup_age_limit_seconds", MetricType::gauge, "How old it may be."}, labels},
+       {{"pantryd_backup_age_limit_seconds", MetricType::gauge,
+         "How old the newest good backup may be."},
+        labels},
        {{"pantryd_backup_size_bytes", MetricType::gauge, "Size of the newest good backup."},
         labels},
        {{"pantryd_backup_count", MetricType::gauge, "Good backups in the folder."}, labels},
        {{"pantryd_backup_newest_failed", MetricType::gauge,
-         "1 when the newest attempt is partial, empty or damaged."},
+         "1 if the newest attempt is partial, empty or damaged."},
         labels},
        {{"pantryd_backup_readable", MetricType::gauge,
-         "0 when the folder of the backups could not be looked at."},
+         "0 if the folder of the backups cannot be read."},
         labels}}};
   return out;
 }

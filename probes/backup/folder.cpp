@@ -1,3 +1,4 @@
+// Invariant: every descriptor that is opened here is owned by a Descriptor or a DirectoryStream.
 #include "probes/backup/folder.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+// Runs probes of code under their time limits and turns what they throw into outcomes.
 #include "probes/engine/coded.h"
 
 #include <stdexcept>

@@ -26,53 +26,56 @@ constexpr auto kCounter = MetricType::counter;
 constexpr auto kHistogram = MetricType::histogram;
 
 const MetricInfo kUp{"pg_up", kGauge,
-                     "1 when the last attempt to use a connection to the target succeeded."};
-const MetricInfo kOutcome{"pantryd_probe_outcome", kGauge,
-                          "1 for how the probe's last run ended, 0 for other ways it has ended."};
+                     "1 if the last attempt to use a connection to the target succeeded."};
+const MetricInfo kOutcome{
+    "pantryd_probe_outcome", kGauge,
+    "1 for the outcome of the probe's last run, 0 for outcomes seen earlier."};
 const MetricInfo kAge{"pantryd_probe_age_seconds", kGauge, "Time since the probe last succeeded."};
 const MetricInfo kLastSuccess{"pantryd_probe_last_success_timestamp_seconds", kGauge,
                               "When the probe last succeeded, as Unix time."};
-const MetricInfo kInterval{"pantryd_probe_interval_seconds", kGauge,
-                           "How often the probe runs; longer than its own when it is slow."};
+const MetricInfo kInterval{
+    "pantryd_probe_interval_seconds", kGauge,
+    "Time between runs of the probe; longer than configured if the probe is slow."};
 const MetricInfo kDuration{"pantryd_probe_duration_seconds", kGauge,
-                           "How long the probe's last run took."};
+                           "Duration of the probe's last run."};
 const MetricInfo kBusy{"pantryd_probe_busy_seconds_total", kCounter,
-                       "Time that the probe's runs took."};
+                       "Total duration of the probe's runs."};
 const MetricInfo kRows{"pantryd_probe_rows", kGauge,
-                       "Rows that the probe's last success returned."};
-const MetricInfo kSkipped{"pantryd_probe_skipped_relations", kGauge,
-                          "Relations that the probe's last success left out, for their locks."};
-const MetricInfo kRuns{"pantryd_probe_runs_total", kCounter,
-                       "Runs of the probe by how they ended."};
-const MetricInfo kRight{"pantryd_probe_missing_right", kGauge,
-                        "1: the probe sees less for want of this role; one of them is enough."};
+                       "Rows that the probe's last successful run returned."};
+const MetricInfo kSkipped{
+    "pantryd_probe_skipped_relations", kGauge,
+    "Relations that the probe's last successful run skipped because of their locks."};
+const MetricInfo kRuns{"pantryd_probe_runs_total", kCounter, "Runs of the probe by outcome."};
+const MetricInfo kRight{
+    "pantryd_probe_missing_right", kGauge,
+    "1 if the probe lacks this role and so sees less; any one of the listed roles is enough."};
 const MetricInfo kConnections{"pantryd_pool_connections", kGauge,
                               "Connections of the pool by state."};
 const MetricInfo kWaiting{"pantryd_pool_waiting", kGauge, "Borrowers that wait for a connection."};
 const MetricInfo kLimit{"pantryd_pool_limit", kGauge, "Connections that the pool may have."};
 const MetricInfo kBreaker{"pantryd_pool_breaker_state", kGauge,
-                          "1 for the state that the breaker is in, 0 for the others."};
+                          "1 for the current state of the breaker, 0 for the others."};
 const MetricInfo kWait{"pantryd_pool_acquire_wait_seconds", kHistogram,
-                       "Time from the question for a connection to its grant or refusal."};
+                       "Time from the request for a connection to its grant or refusal."};
 const MetricInfo kHold{"pantryd_pool_hold_seconds", kHistogram,
                        "Time from the grant of a connection to its return."};
-const MetricInfo kCreates{"pantryd_pool_creates_total", kCounter, "Connections made."};
+const MetricInfo kCreates{"pantryd_pool_creates_total", kCounter, "Connections opened."};
 const MetricInfo kCreateFailures{"pantryd_pool_create_failures_total", kCounter,
-                                 "Connections that could not be made, by cause."};
+                                 "Connections that could not be opened, by cause."};
 const MetricInfo kCloses{"pantryd_pool_closes_total", kCounter, "Connections closed, by cause."};
 const MetricInfo kRefusals{"pantryd_pool_refusals_total", kCounter,
                            "Borrowers that got no connection, by cause."};
 const MetricInfo kLeaks{"pantryd_pool_leaks_total", kCounter,
-                        "Connections that were held for longer than leak_after."};
+                        "Connections held for longer than leak_after."};
 const MetricInfo kBuild{"pantryd_build_info", kGauge, "1, with the version of pantryd as a label."};
 const MetricInfo kCpu{"process_cpu_seconds_total", kCounter,
                       "User and system time that pantryd has used."};
 const MetricInfo kResident{"process_resident_memory_bytes", kGauge, "Memory that pantryd holds."};
 
 const MetricInfo kReloadOk{"pantryd_config_last_reload_successful", kGauge,
-                           "0 when the configuration was refused at the last reading."};
+                           "0 if the configuration was refused when it was last read."};
 const MetricInfo kReloadAt{"pantryd_config_last_reload_timestamp_seconds", kGauge,
-                           "When the configuration was read last, as Unix time."};
+                           "When the configuration was last read, as Unix time."};
 
 constexpr const char* kPoolName = "probes";
 

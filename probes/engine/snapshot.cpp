@@ -1,3 +1,4 @@
+// Invariant: under mutex_, snapshots_ holds the newest snapshot of each target, never null.
 #include "probes/engine/snapshot.h"
 
 namespace pantryd::probes {

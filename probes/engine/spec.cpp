@@ -1,3 +1,4 @@
+// Reads probe files. Invariant: the probes of the binary are parsed once and never change.
 #include "probes/engine/spec.h"
 
 #include <fmt/format.h>
@@ -85,11 +86,11 @@ MetricColumn parse_metric(const YamlValue& item) {
   }
   if (const auto total = map.find("total")) {
     if (!is_metric_name(total->as_text()) || info->type != MetricType::counter) {
-      throw total->error("a total needs the name of a metric, and a counter that it is of");
+      throw total->error("a total needs a metric name, and a metric of type counter");
     }
     out.total = std::make_shared<const MetricInfo>(
         MetricInfo{total->as_text(), MetricType::counter,
-                   info->help + " Of all together, since the daemon began to look."});
+                   info->help + " Sum over all, since the daemon started."});
   }
   map.done();
   return out;
@@ -156,7 +157,7 @@ void refuse_reserved(const ProbeSpec& spec, const std::string& file,
       const auto& name = metric.metric->name;
       if (own.count(name) == 0 && name.rfind("pantryd_", 0) != 0) continue;
       throw Error(ExitCode::usage,
-                  fmt::format("{}: the metric {} has a name of the daemon's own", file, name),
+                  fmt::format("{}: the metric name {} is reserved for the daemon", file, name),
                   "Give it another name, which does not begin with pantryd_.");
     }
   }
@@ -176,7 +177,7 @@ void refuse_overlaps(const std::vector<ProbeSpec>& specs) {
         const auto [owner, fresh] = owners.emplace(info.name, spec.name);
         if (fresh || owner->second == spec.name) continue;
         throw Error(ExitCode::usage,
-                    fmt::format("the probes {} and {} both tell the metric {}", owner->second,
+                    fmt::format("the probes {} and {} both export the metric {}", owner->second,
                                 spec.name, info.name),
                     "A metric belongs to one probe: give yours another name.");
       }
@@ -262,7 +263,7 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
     out.queries.push_back(parse_query(query));
     for (const auto& info : out.queries.back().told()) {
       if (!names.insert(info.name).second) {
-        throw query.error(fmt::format("the metric {} is there twice", info.name));
+        throw query.error(fmt::format("the metric {} appears twice", info.name));
       }
     }
   }

@@ -164,12 +164,12 @@ ProbeRun look_at_all(Memory& memory, pg::Connection& connection, Deadline deadli
 const ProbeDescription& exhaustion_description() {
   static const ProbeDescription out{
       "exhaustion",
-      "When something is used up, should it go on as over the last hour (5m at least). Absent "
-      "where nothing is used. resource: xid and mxid (the server refuses transactions; vacuum "
-      "brings them back), sequence (of the target's own database, the hundred fullest; name is "
-      "database.schema.sequence), connections, disk_data and disk_wal (where the server runs on "
-      "this machine, or the configuration names its disks; name is the folder; disk_wal only where "
-      "it is another disk).",
+      "Time until a resource is used up, if its use continues as over the last hour (at least 5m). "
+      "Absent where nothing is used. resource: xid and mxid (the server refuses transactions; "
+      "vacuum frees numbers), sequence (of the target's own database, the hundred fullest; name is "
+      "database.schema.sequence), connections, disk_data and disk_wal (if the server runs on this "
+      "machine, or the configuration names its disks; name is the folder; disk_wal only if it is "
+      "another disk).",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
       CostClass::high,

@@ -32,19 +32,21 @@ const Column kColumns[] = {
      "Clients that have a server connection, or need none."},
     {"POOLS", "cl_waiting", "pools_client_waiting", kGauge, 1,
      "Clients that wait for a server connection."},
-    {"POOLS", "sv_active", "pools_server_active", kGauge, 1, "Server connections that are lent."},
+    {"POOLS", "sv_active", "pools_server_active", kGauge, 1,
+     "Server connections that are assigned to a client."},
     {"POOLS", "sv_idle", "pools_server_idle", kGauge, 1, "Server connections that are free."},
     {"POOLS", "sv_used", "pools_server_used", kGauge, 1,
-     "Server connections that were idle for so long that they are to be checked."},
+     "Server connections that were idle for so long that they must be checked before use."},
     {"POOLS", "sv_tested", "pools_server_tested", kGauge, 1,
      "Server connections that are being checked."},
-    {"POOLS", "sv_login", "pools_server_login", kGauge, 1, "Server connections that log in."},
+    {"POOLS", "sv_login", "pools_server_login", kGauge, 1,
+     "Server connections that are logging in."},
     {"POOLS", "cl_active_cancel_req", "pools_client_active_cancel", kGauge, 1,
      "Cancel requests that were forwarded."},
     {"POOLS", "cl_waiting_cancel_req", "pools_client_waiting_cancel", kGauge, 1,
      "Cancel requests that wait."},
     {"POOLS", "sv_being_canceled", "pools_server_being_canceled", kGauge, 1,
-     "Server connections that wait until cancel requests to them are over."},
+     "Server connections that wait until cancel requests to them have finished."},
     {"STATS", "total_xact_count", "stats_transactions_total", kCounter, 1, "Transactions."},
     {"STATS", "total_query_count", "stats_queries_total", kCounter, 1, "Queries."},
     {"STATS", "total_received", "stats_received_bytes_total", kCounter, 1,
@@ -79,7 +81,7 @@ pg::Result show(pg::Connection& connection, const std::string& what, Deadline de
 
 ProbeRun look(Session& session, Deadline deadline) {
   const std::unique_lock lock(session.mutex, std::try_to_lock);
-  if (!lock) throw Error(ExitCode::failed, "the look before is not over yet");
+  if (!lock) throw Error(ExitCode::failed, "the previous check has not finished");
   ProbeRun run;
   SampleList samples(pgbouncer_description());
   try {
@@ -112,7 +114,7 @@ const ProbeDescription& pgbouncer_description() {
     ProbeDescription made{
         "pgbouncer",
         "The pools of a PgBouncer that the configuration names for the target. Columns that its "
-        "version does not have are absent.",
+        "version lacks are absent.",
         std::chrono::seconds(15), std::chrono::seconds(5), CostClass::low};
     const std::vector<std::string> pool{"database", "user"};
     for (const auto& each : kColumns) {
@@ -120,9 +122,10 @@ const ProbeDescription& pgbouncer_description() {
       made.metrics.push_back({{std::string(kPrefix) + each.metric, each.type, each.help},
                               pools ? pool : std::vector<std::string>{"database"}});
     }
-    made.metrics.push_back({{std::string(kPrefix) + "pools_maxwait_seconds", kGauge,
-                             "How long the client that waits longest has waited."},
-                            pool});
+    made.metrics.push_back(
+        {{std::string(kPrefix) + "pools_maxwait_seconds", kGauge,
+          "How long the client that has waited longest for a server connection has waited."},
+         pool});
     return made;
   }();
   return out;

@@ -1,3 +1,4 @@
+// Reads the expiry of the certificate from the TLS session of our own connection.
 #include "probes/posture/certificate.h"
 
 #include "pg/tls.h"
@@ -7,13 +8,13 @@ namespace pantryd::probes {
 const ProbeDescription& certificate_description() {
   static const ProbeDescription out{
       "certificate",
-      "The certificate that the server shows to pantryd's own connection; applies where that "
-      "connection has TLS.",
+      "The certificate that the server presents on pantryd's own connection; only if that "
+      "connection uses TLS.",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
       CostClass::low,
       {{{"pantryd_tls_certificate_expiry_timestamp_seconds", MetricType::gauge,
-         "When the server's certificate ends to be valid, as Unix time."},
+         "When the server's certificate expires, as Unix time."},
         {}}}};
   return out;
 }

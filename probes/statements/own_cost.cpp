@@ -130,9 +130,9 @@ const ProbeDescription& own_cost_description() {
   constexpr auto counter = MetricType::counter;
   static const ProbeDescription out{
       "cost",
-      "What the probes cost the server, from pg_stat_statements: entries of our role, given to "
-      "probes by their query identifiers. Of statements that begin at the top level. The counters "
-      "begin at zero when the daemon begins to look.",
+      "What the probes cost the server, from pg_stat_statements: entries of our role, assigned to "
+      "probes by query identifier; top-level statements only. The counters start at zero when the "
+      "daemon starts.",
       std::chrono::seconds(60),
       std::chrono::seconds(5),
       CostClass::medium,

@@ -112,13 +112,14 @@ ProbeRun tell(Memory& memory, pg::Connection& connection, const TargetFacts& fac
 const ProbeDescription& statement_texts_description() {
   static const ProbeDescription out{
       "statement_texts",
-      "The beginnings of the statements that are told one by one, without the constants in them. "
-      "Runs where the configuration says probes.statement_texts; the server is asked at most once "
-      "in 10m, and only for texts that are not known.",
+      "The beginnings of the texts of statements that have series of their own, without their "
+      "constants. Runs if probes.statement_texts is true; queries the server at most once in 10m, "
+      "and only for texts that are not known.",
       std::chrono::seconds(30),
       std::chrono::seconds(10),
       CostClass::medium,
-      {{{kInfo, MetricType::gauge, "1, with the text of a statement."}, {"queryid", "query"}}},
+      {{{kInfo, MetricType::gauge, "1, with the text of the statement as a label."},
+        {"queryid", "query"}}},
       {{{.text = kTexts}, 1}},
       false};
   return out;

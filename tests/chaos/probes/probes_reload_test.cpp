@@ -125,7 +125,7 @@ TEST_F(ReloadTest, AnOperatorsOwnProbesComeWithAReloadAndBrokenOnesAreRefusedWit
   };
   refused("name: bad\nsummary: x\nqueries: [{sql: SELECT 1}]\n", "bad.yaml:3:");
   refused(probe("good", "another"), "two probes are called good");
-  refused(probe("bad", "shop_answer"), "both tell the metric shop_answer");
+  refused(probe("bad", "shop_answer"), "both export the metric shop_answer");
   refused(probe("bad", "pg_up"), "pg_up");
   refused(probe("bad", "pantryd_probe_age_seconds"), "pantryd_probe_age_seconds");
   refused(probe("bad", "pantryd_backup_age_seconds"), "pantryd_backup_age_seconds");

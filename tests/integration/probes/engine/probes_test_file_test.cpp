@@ -84,7 +84,7 @@ TEST(ProbesTestFileTest, AFileThatIsNoProbeIsRefusedWithItsPlaceAndAClashWithIts
   EXPECT_THAT(result.output, HasSubstr("pg_static"));
   result = try_it(one + "{name: pg_up, column: x, type: gauge, help: h}]\n");
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_THAT(result.output, HasSubstr("pg_up has a name of the daemon's own"));
+  EXPECT_THAT(result.output, HasSubstr("the metric name pg_up is reserved for the daemon"));
   EXPECT_EQ(
       pantryd_run({"probes", "test", "/nonexistent.yaml"}, shared_sandbox().primary()).exit_code,
       2);

@@ -165,7 +165,7 @@ queries:
     return std::string("accepted");
   };
   EXPECT_THAT(refused(", entries: [e]", ""), HasSubstr("a total needs a bound with entries"));
-  EXPECT_THAT(refused("all_a_total", "b"), HasSubstr("the metric b is there twice"));
+  EXPECT_THAT(refused("all_a_total", "b"), HasSubstr("the metric b appears twice"));
 }
 
 }  // namespace
