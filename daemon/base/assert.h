@@ -22,5 +22,5 @@ namespace pantryd {
 #ifdef PANTRYD_DEBUG_ASSERTIONS
 #define PANTRYD_ASSERT_DEBUG(condition) PANTRYD_ASSERT(condition)
 #else
-#define PANTRYD_ASSERT_DEBUG(condition) (sizeof(!(condition)), void())
+#define PANTRYD_ASSERT_DEBUG(condition) static_cast<void>(sizeof(!(condition)))
 #endif

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "loadgen/judge/bottleneck.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
 #include "tests/support/sessions.h"
