@@ -175,7 +175,7 @@ void print_example(std::string& out, std::string_view example) {
 
 std::string overview() {
   std::string out =
-      "pantryd shows what a PostgreSQL database can carry, watches it and migrates it.\n\n"
+      "Shows what a PostgreSQL database can carry, watches it and migrates it.\n\n"
       "Usage: pantryd [GLOBAL OPTIONS] COMMAND [OPTIONS]\n";
   list_commands(out, "");
   print_rows(out, "Global options, before or after the command", global_options(), false);

@@ -60,8 +60,8 @@ struct CeilingProgress {
   std::function<void(const SearchPoint&)> ended;
 };
 
-/// What a trial means to the search: the verdict of the run, but FAIL for a backlog that grew, though
-/// it has not reached the SLO yet, and PASS where only rare operations are unproven.
+/// What a trial means to the search: the verdict of the run, but FAIL for a backlog that grew,
+/// though it has not reached the SLO yet, and PASS where only rare operations are unproven.
 [[nodiscard]] TrialOutcome outcome_of(const LoadResult& result);
 
 /// Throws Error as run_load() does, and Error(usage) when no operation has an SLO.

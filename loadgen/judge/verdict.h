@@ -13,7 +13,8 @@
 //           after ten times the lag, and the longest stall, are taken off), the verdict stays FAIL,
 //           unless the surroundings were at fault.
 //           So does that of a run whose server went away and was not back at its end.
-// INCONCLUSIVE  too few samples, an operation that never ran, no SLO at all, more and more operations
+// INCONCLUSIVE  too few samples, an operation that never ran, no SLO at all, more and more
+// operations
 //           that waited (backlog.h), or ended early by a person.
 #pragma once
 

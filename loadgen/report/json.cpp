@@ -98,6 +98,23 @@ Json bottleneck_json(const Bottleneck& bottleneck) {
   return {{"name", bottleneck.name}, {"text", bottleneck.text}};
 }
 
+Json windows_json(const LoadResult& result) {
+  auto out = Json::array();
+  for (const auto& window : result.totals.windows) {
+    out.push_back({{"second", window.second},
+                   {"warmup", window.phase == Phase::warmup},
+                   {"drain", window.phase == Phase::drain},
+                   {"offered", window.offered},
+                   {"completed", window.completed},
+                   {"refused", window.refused},
+                   {"empty", window.empty},
+                   {"errors", window.errors},
+                   {"p99_us", window.p99_us},
+                   {"queued", window.queued}});
+  }
+  return out;
+}
+
 }  // namespace
 
 std::string to_json(const LoadResult& result) {
@@ -154,19 +171,7 @@ std::string to_json(const LoadResult& result) {
                               {"connections_lost", outage.connections_lost},
                               {"first_error", outage.first_error}});
   }
-  out["windows"] = Json::array();
-  for (const auto& window : result.totals.windows) {
-    out["windows"].push_back({{"second", window.second},
-                              {"warmup", window.phase == Phase::warmup},
-                              {"drain", window.phase == Phase::drain},
-                              {"offered", window.offered},
-                              {"completed", window.completed},
-                              {"refused", window.refused},
-                              {"empty", window.empty},
-                              {"errors", window.errors},
-                              {"p99_us", window.p99_us},
-                              {"queued", window.queued}});
-  }
+  out["windows"] = windows_json(result);
   out["evidence"] = result.evidence.to_json();
   // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
   return out.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";

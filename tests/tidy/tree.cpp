@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::array kTextEndings = {
     ".h",   ".cpp", ".md",   ".yaml", ".yml",  ".sh",      ".sql", ".cmake", ".txt",
-    ".css", ".js",  ".json", ".html", ".conf", ".service", ".in",  ".S",
+    ".css", ".js",  ".json", ".html", ".conf", ".service", ".in",  ".S",     ".def",
 };
 
 bool is_text(const fs::path& path) {

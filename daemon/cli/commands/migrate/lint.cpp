@@ -1,6 +1,4 @@
 // The migrate lint command: what in a migration would harm a database in use.
-#include "migrate/lint/linter.h"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +11,7 @@
 #include "base/file.h"
 #include "cli/command.h"
 #include "migrate/lint/file.h"
+#include "migrate/lint/linter.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
 
@@ -267,7 +266,7 @@ Command migrate_lint_command() {
                       count("target-version", "N", "14", {kOldestServer, kNewestServer},
                             "oldest major version of PostgreSQL that the files must run on"),
                       flag("rules", "list the rules and exit")},
-          .examples = {"pantryd migrate lint migrations/018_add_stock_level.sql",
+          .examples = {"pantryd migrate lint migrations/011_low_stock_index.sql",
                        "pantryd migrate lint --dir migrations --dsn postgresql://127.0.0.1/shop"},
           .exits = {{6, "a finding is a danger"}, kUnreachable},
           .run = run_migrate_lint};

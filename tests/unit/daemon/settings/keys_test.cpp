@@ -92,7 +92,7 @@ TEST(KeysTest, TheFileOfAllKeysSetsTheDefaults) {
 
 // A key in a comment is as good as none if it cannot be used as it is written there.
 TEST(KeysTest, EveryKeyThatIsAnExampleInACommentIsValid) {
-  const std::regex key("(^|\n)( *)# ( *(- )?[a-z_]+:( [^\n]*)?)(?=\n)");
+  const std::regex key("(^|\n)((?: |# )*?)# ( *(- )?[a-z_]+:( [^\n]*)?)(?=\n)");
   auto text = settings_template();
   for (int i = 0; i < 3; ++i) text = std::regex_replace(text, key, "$1$2$3");
   const auto settings = Settings::parse(text, "template");
