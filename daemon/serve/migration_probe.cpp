@@ -106,9 +106,8 @@ const probes::ProbeDescription& migration_description() {
             "1 while the runner waits for a lock."},
            {}},
           {{"pantryd_catalogue_drift", MetricType::gauge,
-            "Objects that differ from what the last migration left: changes by hand. Absent where "
-            "it "
-            "cannot be told."},
+            "Objects that differ from those after the last migration: changes by hand. Absent if "
+            "they cannot be compared."},
            {}},
       }};
   return out;

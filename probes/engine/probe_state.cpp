@@ -1,4 +1,4 @@
-// No state.
+// Computes the next state of a probe from the one before and the run that ended.
 #include "probes/engine/probe_state.h"
 
 #include <algorithm>

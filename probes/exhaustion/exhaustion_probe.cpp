@@ -38,17 +38,21 @@ SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
 constexpr const char* kSequences = R"(
 WITH held AS MATERIALIZED (
   SELECT relation FROM pg_locks
-  WHERE locktype = 'relation' AND mode IN ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')),
+  WHERE locktype = 'relation'
+    AND mode IN ('ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')),
 open AS MATERIALIZED (
   SELECT s.seqrelid, s.seqincrement, s.seqmin, n.nspname || '.' || c.relname AS name,
          least(s.seqmax, (
            SELECT min(CASE a.atttypid WHEN 'int2'::regtype THEN 32767
                                       WHEN 'int4'::regtype THEN 2147483647 END)
-           FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+           FROM pg_depend d
+           JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
            WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))) AS top
-  FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-  WHERE c.relpersistence = 'p' AND NOT s.seqcycle AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT,USAGE') END
+  FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+  JOIN pg_namespace n ON n.oid = c.relnamespace
+  WHERE c.relpersistence = 'p' AND NOT s.seqcycle
+        AND CASE WHEN c.relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT,USAGE') END
         AND c.oid NOT IN (SELECT relation FROM held WHERE relation IS NOT NULL)),
 valued AS MATERIALIZED (SELECT *, pg_sequence_last_value(seqrelid) AS value FROM open)
 SELECT current_database() || '.' || name, value * sign(seqincrement),

@@ -25,7 +25,11 @@ WITH chosen AS MATERIALIZED (
   ORDER BY queryid),
 tokens AS (
   SELECT c.queryid, m.n, m.token[1] AS token
-  FROM chosen c CROSS JOIN LATERAL regexp_matches(c.query, $re$("(?:[^"]|"")*"?|'(?:[^']|'')*'?|--[^\n\r]*|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/|/\*|\$[0-9]+|\$(?:[^\s$0-9'"][^\s$'"]*)?\$|[[:alpha:]_][[:alnum:]_$]*|\.?[0-9][[:alnum:]_.]*|\s+|.)$re$, 'g')
+  FROM chosen c CROSS JOIN LATERAL regexp_matches(
+         c.query, $re$("(?:[^"]|"")*"?|'(?:[^']|'')*'?|--[^\n\r]*)SQL"
+                               R"SQL(|/\*(?:[^*/]|\*(?!/)|/(?!\*))*\*/|/\*|\$[0-9]+)SQL"
+                               R"SQL(|\$(?:[^\s$0-9'"][^\s$'"]*)?\$|[[:alpha:]_][[:alnum:]_$]*)SQL"
+                               R"SQL(|\.?[0-9][[:alnum:]_.]*|\s+|.)$re$, 'g')
        WITH ORDINALITY AS m(token, n)),
 judged AS (
   SELECT queryid, n, token,
@@ -33,7 +37,8 @@ judged AS (
          OR (token ~ '^"' AND (length(token) < 2 OR right(token, 1) <> '"')) AS unsure
   FROM tokens),
 shown AS (
-  SELECT queryid, n, count(*) FILTER (WHERE unsure) OVER (PARTITION BY queryid ORDER BY n) AS unsure,
+  SELECT queryid, n,
+         count(*) FILTER (WHERE unsure) OVER (PARTITION BY queryid ORDER BY n) AS unsure,
          CASE WHEN unsure THEN '...' WHEN token ~ '^(--|/\*|\s)' THEN ' '
               WHEN token ~ '^(''|\.?[0-9])' THEN '?' ELSE token END AS word,
          unsure AS is_first
@@ -42,11 +47,12 @@ joined AS (
   SELECT queryid,
          btrim(regexp_replace(string_agg(word, '' ORDER BY n), ' +', ' ', 'g')) AS text
   FROM shown WHERE unsure = 0 OR (unsure = 1 AND is_first) GROUP BY queryid),
-told AS (
-  SELECT queryid, regexp_replace(text, '^(SET (?:SESSION |LOCAL )?[^ =]+ ?(?:=|TO) ?).*$', '\1?', 'i') AS text
+masked AS (
+  SELECT queryid, regexp_replace(text, '^(SET (?:SESSION |LOCAL )?[^ =]+ ?(?:=|TO) ?).*$',
+                                 '\1?', 'i') AS text
   FROM joined)
 SELECT queryid::text, CASE WHEN length(text) > 200 THEN left(text, 197) || '...' ELSE text END
-FROM told)SQL";
+FROM masked)SQL";
 
 struct Memory {
   StatementTextsOptions options;

@@ -57,7 +57,7 @@ void require_knex_tables(pg::Connection& connection) {
   if (!read_history(connection, soon()).empty()) {
     throw Error(ExitCode::failed,
                 fmt::format("pantryd itself migrated {}, and there is no table of Knex", where),
-                "There is nothing to take over; pantryd migrate status tells where it stands.");
+                "There is nothing to take over; pantryd migrate status shows its state.");
   }
   throw Error(ExitCode::failed, fmt::format("{} has no table public.knex_migrations", where),
               "A database that Knex did not make needs no adoption: pantryd migrate up.");
@@ -103,7 +103,7 @@ bool is_adopted(const std::vector<HistoryRow>& history) {
   throw Error(
       ExitCode::failed,
       fmt::format("pantryd itself migrated this database already, {} first", history.front().name),
-      "There is nothing to take over; pantryd migrate status tells where it stands.");
+      "There is nothing to take over; pantryd migrate status shows its state.");
 }
 
 /// Whoever runs the next migrations must be able to change these tables.

@@ -1,3 +1,4 @@
+// Pairs the names in Knex's tables with the files here: by number and by what follows it.
 #include <fmt/format.h>
 
 #include <algorithm>

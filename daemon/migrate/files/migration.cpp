@@ -137,9 +137,10 @@ void require_text(const std::string& file_name, std::string_view raw) {
 
 void read_name(const std::string& file_name, Migration& out) {
   const auto bad = [&]() -> Error {
-    return {ExitCode::usage, fmt::format("{} is not named like a migration", file_name),
-            "Name it NNN_what_it_does.sql, or R_what_it_makes.sql when it shall run again whenever "
-            "it changes."};
+    return {
+        ExitCode::usage, fmt::format("{} is not named like a migration", file_name),
+        "Name it NNN_what_it_does.sql, or R_what_it_makes.sql when it has to run again whenever "
+        "it changes."};
   };
   if (file_name.size() <= kSuffix.size() ||
       file_name.substr(file_name.size() - kSuffix.size()) != kSuffix) {

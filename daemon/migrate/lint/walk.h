@@ -107,17 +107,14 @@ void judge_data(LintWalk& walk);         // lint/rules/data.cpp
 void judge_session(LintWalk& walk);      // lint/rules/session.cpp
 void judge_security(LintWalk& walk);     // lint/rules/security.cpp
 void judge_style(LintWalk& walk);        // lint/rules/style.cpp
-/// Takes in what the statement makes; after the rules have judged it.
-void learn(LintWalk& walk);  // lint/learn.cpp
+void learn(LintWalk& walk);              // lint/learn.cpp: what the statement makes; runs last
 
 /// The columns that an expression proves to be not null: "a IS NOT NULL AND b IS NOT NULL".
 [[nodiscard]] std::set<std::string> columns_not_null(const Json& expression);
-/// The commands of ALTER TABLE: calls `seen(subtype, command)` for each.
+/// Calls `seen(subtype, command)` for each command of ALTER TABLE.
 void each_command(const Json& alter_table,
                   const std::function<void(const std::string&, const Json&)>& seen);
-/// "a, b" as SQL.
-[[nodiscard]] std::string column_list(const std::vector<std::string>& names);
-/// "a_b"
-[[nodiscard]] std::string joined(const std::vector<std::string>& names);
+[[nodiscard]] std::string column_list(const std::vector<std::string>& names);  ///< "a, b" as SQL
+[[nodiscard]] std::string joined(const std::vector<std::string>& names);       ///< "a_b"
 
 }  // namespace pantryd::migrate

@@ -43,14 +43,14 @@ CREATE TABLE IF NOT EXISTS pantryd.catalogue_fingerprint (
     recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     recorded_by text NOT NULL DEFAULT session_user
 );
--- Knex's lock has no owner. It is our fence exactly while its row is still the version that we wrote.
+-- Knex's lock has no owner. It is our fence while its row is the version that we wrote.
 CREATE TABLE IF NOT EXISTS pantryd.knex_fence (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     row_version text NOT NULL,
     fenced_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     fenced_by text NOT NULL DEFAULT session_user
 );
--- The daemon's role has pg_monitor and nothing else, and shall see where the schema stands.
+-- The daemon's role has only pg_monitor, and reads the state of the schema.
 GRANT USAGE ON SCHEMA pantryd TO pg_monitor;
 GRANT SELECT ON pantryd.migrations, pantryd.catalogue_fingerprint TO pg_monitor;
 )";

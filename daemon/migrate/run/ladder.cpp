@@ -1,3 +1,5 @@
+// The waits for one lock: each is longer than the one before. Invariant: the time spent never
+// exceeds the budget by more than one wait.
 #include "migrate/run/ladder.h"
 
 #include <algorithm>

@@ -229,7 +229,7 @@ void run_outside(Session& session, const SqlStatement& statement, const Place& p
   throw Error(ExitCode::failed,
               fmt::format("{}: the index {} is not valid after it was built", place.text(),
                           statement.index),
-              "Run the command again: it is dropped and built anew.");
+              "Run the command again: it is dropped and built again.");
 }
 
 void require_no_invalid(Session& session, const SqlStatement& statement, const Place& place) {

@@ -55,7 +55,7 @@ void prove_own(pg::Connection& connection, std::int64_t pid) {
     if (++proofs == kProofs) return;
     since = row.text(0, 3);
   }
-  refuse(connection, "whether it gives us a session of our own could not be told");
+  refuse(connection, "cannot find out whether it gives us a session of our own");
 }
 
 }  // namespace
@@ -66,7 +66,7 @@ int require_own_session(pg::Connection& connection) {
   try {
     prove_own(connection, pid);
   } catch (const pg::PgError& error) {
-    refuse(connection, fmt::format("whether it gives us a session of our own could not be told: {}",
+    refuse(connection, fmt::format("cannot find out whether it gives us a session of our own: {}",
                                    error.what()));
   }
   return static_cast<int>(pid);

@@ -1,3 +1,4 @@
+// Chooses what a run applies, in the order in which it is applied, and refuses what may not run.
 #include "migrate/run/pending.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,5 @@
+// Repeats what failed for a lock, a deadlock or a serialization failure, and nothing else: any
+// other failure is the caller's at once.
 #include "migrate/run/retry.h"
 
 #include <fmt/format.h>

@@ -1,3 +1,5 @@
+// The advisory lock that makes one runner of many. Invariant: it is held by the session, so it ends
+// with the session, whatever happens to the process.
 #include "migrate/run/session_lock.h"
 
 #include <fmt/format.h>

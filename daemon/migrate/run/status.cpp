@@ -1,3 +1,4 @@
+// Joins the files with the history, row by row; reads neither of them itself.
 #include "migrate/run/status.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// The lock modes of the manual, chapter 13.3.1, and which of them conflict.
 #include "migrate/sql/lock_mode.h"
 
 #include <array>
