@@ -116,7 +116,7 @@ std::string right_of(const Option& option) {
   return out;
 }
 
-bool is_argument(const Option& option) {
+bool is_positional(const Option& option) {
   return option.kind == Kind::argument || option.kind == Kind::arguments ||
          option.kind == Kind::command;
 }
@@ -125,7 +125,7 @@ void print_rows(std::string& out, const char* title, const std::vector<Option>& 
                 bool arguments) {
   bool any = false;
   for (const auto& option : options) {
-    if (is_argument(option) != arguments) continue;
+    if (is_positional(option) != arguments) continue;
     if (!any) out += fmt::format("\n{}:\n", title);
     any = true;
     two_columns(out, left_of(option), right_of(option));

@@ -1,6 +1,7 @@
 // The rows that `migrate status` and `migrate verify` print: one for each migration.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json_fwd.hpp>
 #include <vector>
 
@@ -8,6 +9,9 @@
 #include "migrate/migrate.h"
 
 namespace pantryd::cli {
+
+/// For reading the state of all migrations.
+inline constexpr auto kStatusLimit = std::chrono::seconds(30);
 
 /// A line for a person.
 void print_row(const migrate::StatusRow& row);

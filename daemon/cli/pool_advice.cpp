@@ -98,8 +98,8 @@ TargetPoolAdvice advise_one(const TargetSettings& target, const Settings& settin
   return out;
 }
 
-std::string span_text(double seconds) {
-  return format_duration(milliseconds(static_cast<std::int64_t>(seconds * 1e3)));
+std::string span_text(double span_s) {
+  return format_duration(milliseconds(static_cast<std::int64_t>(span_s * 1e3)));
 }
 
 std::string window_text(const pool::DemandWindow& window) {

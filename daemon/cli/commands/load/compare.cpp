@@ -23,7 +23,6 @@ constexpr std::size_t kResultBytesMax = std::size_t{256} << 20;
 
 using std::chrono::hours;
 using std::chrono::milliseconds;
-using Names = std::vector<std::string>;
 
 std::vector<Option> compare_options() {
   return concat(
@@ -51,7 +50,8 @@ std::vector<Option> compare_options() {
 class ResultReader {
  public:
   /// Reads one side's results, with their windows if any are named.
-  std::vector<loadgen::ComparedRun> read(const Names& names, const Names& windows,
+  std::vector<loadgen::ComparedRun> read(const std::vector<std::string>& names,
+                                         const std::vector<std::string>& windows,
                                          const char* windows_option) {
     if (!windows.empty() && windows.size() != names.size()) {
       throw Error(ExitCode::usage, fmt::format("--{} needs a file for each result", windows_option),

@@ -142,7 +142,7 @@ nlohmann::json or_null(const std::optional<Value>& value) {
   return value ? nlohmann::json(*value) : nlohmann::json();
 }
 
-nlohmann::json json_of(const PlannedStatement& statement) {
+nlohmann::json planned_json(const PlannedStatement& statement) {
   nlohmann::json locks = nlohmann::json::array();
   for (const auto& lock : statement.locks) {
     locks.push_back({{"relation", lock.relation},
@@ -170,7 +170,7 @@ int print_json(const Plan& plan) {
   for (const auto& file : plan.files) {
     nlohmann::json statements = nlohmann::json::array();
     for (const auto& statement : file.statements) {
-      statements.push_back(json_of(statement));
+      statements.push_back(planned_json(statement));
       fails = fails || statement.outcome == Outcome::fails;
     }
     files.push_back({{"name", file.name},

@@ -11,8 +11,6 @@
 namespace pantryd::cli {
 namespace {
 
-constexpr auto kStatusLimit = std::chrono::seconds(30);
-
 int run_migrate_status(const Context& context, const Values& values) {
   const auto files = files_of(values);
   auto connection = connect_to_migrate(context);

@@ -13,7 +13,6 @@
 namespace pantryd::cli {
 namespace {
 
-constexpr auto kStatusLimit = std::chrono::seconds(30);
 constexpr auto kVerifyLimit = std::chrono::seconds(120);
 constexpr std::size_t kDriftCharsMax = 200;
 
