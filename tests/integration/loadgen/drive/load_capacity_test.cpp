@@ -103,8 +103,7 @@ TEST(LoadCapacityTest, ValidateReportsTheSameNumber) {
   const auto claims =
       written("sleeper-claims.yaml",
               "version: 1\nclaims:\n"
-              "  - {id: tps, text: t, check: throughput, at_least: 20, offered: 40}\n"
-              "  - {id: users, text: u, check: users, at_least: 2}\n");
+              "  - {id: tps, text: t, check: throughput, at_least: 22, offered: 40, users: 2}\n");
   const auto workload = written("sleeper.yaml", kSleeper);
   const auto out = testing_support::scratch_dir() / "sleeper-report";
   const auto run = run_binary(
