@@ -69,7 +69,7 @@ std::string script() {
                              spaced(next_words(all, group + " ")));
   }
   return fmt::format(
-      R"(# Completion of pantryd for bash, written by: pantryd completion bash
+      R"(# Completes commands and options in bash; written by: pantryd completion bash
 # shellcheck shell=bash
 _pantryd() {{
   local word=${{COMP_WORDS[COMP_CWORD]}} last=${{COMP_WORDS[COMP_CWORD - 1]}}

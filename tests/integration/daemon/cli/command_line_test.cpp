@@ -66,6 +66,24 @@ TEST(CommandLineTest, AMisspeltNameIsAnsweredWithTheNearestOne) {
                  "Write --dsn CONNINFO, or --dsn=CONNINFO if the value begins with a dash.");
 }
 
+/// What bash offers after the words "pantryd WORDS... ".
+std::string completed(const std::string& words) {
+  const auto script = std::string("source <(") + places::binary + " completion bash); words=(" +
+                      words + " ''); COMP_WORDS=(pantryd \"${words[@]}\"); " +
+                      "COMP_CWORD=${#words[@]}; _pantryd; echo \" ${COMPREPLY[*]} \"";
+  return run_binary("/bin/bash", {"-c", script}).output;
+}
+
+TEST(CommandLineTest, BashCompletesCommandsOptionsAndChoices) {
+  EXPECT_THAT(completed(""),
+              AllOf(HasSubstr(" seed "), HasSubstr(" migrate "), HasSubstr(" --dsn ")));
+  EXPECT_THAT(completed("load"), AllOf(HasSubstr(" find-max "), Not(HasSubstr(" seed "))));
+  EXPECT_THAT(completed("--json load run"), AllOf(HasSubstr(" --rate "), Not(HasSubstr(" run "))));
+  EXPECT_THAT(completed("load run --mode"),
+              AllOf(HasSubstr(" pipelined "), Not(HasSubstr(" --rate "))));
+  EXPECT_THAT(completed("version --log-level"), HasSubstr(" debug "));
+}
+
 TEST(CommandLineTest, GlobalOptionsStandBeforeOrAfterTheCommand) {
   for (const Words& words : {Words{"--json", "version"}, {"version", "--json"}}) {
     const auto result = pantryd_run(words);
