@@ -10,33 +10,33 @@
 namespace pantryd::loadgen {
 namespace {
 
-using Json = nlohmann::json;
+using Line = nlohmann::json;
 
-constexpr int kVersion = 2;
+constexpr int kWindowsVersion = 2;
 
 [[noreturn]] void refuse(const std::string& name, const std::string& what) {
   throw Error(ExitCode::usage, fmt::format("{}: {}", name, what),
               "Give the file that `pantryd load run --windows` wrote in the same run.");
 }
 
-std::vector<Json> lines_of(const std::string& name, const std::string& text) {
-  std::vector<Json> out;
+std::vector<Line> lines_of(const std::string& name, const std::string& text) {
+  std::vector<Line> out;
   std::istringstream in(text);
   for (std::string line; std::getline(in, line);) {
-    out.push_back(Json::parse(line, nullptr, false));
+    out.push_back(Line::parse(line, nullptr, false));
     if (!out.back().is_object()) refuse(name, "not whole JSON lines: it may have been cut off");
   }
-  if (out.empty() || out.front().value("format", Json()) != "pantryd.load.windows") {
+  if (out.empty() || out.front().value("format", Line()) != "pantryd.load.windows") {
     refuse(name, "not a file of windows");
   }
-  if (out.front().value("version", Json()) != kVersion) {
+  if (out.front().value("version", Line()) != kWindowsVersion) {
     refuse(name, "written by another version of pantryd");
   }
-  if (out.back().value("end", Json()) != true) refuse(name, "it has no end: it was cut off");
+  if (out.back().value("end", Line()) != true) refuse(name, "it has no end: it was cut off");
   return out;
 }
 
-ComparedRun::Part part_of(const Json& json) {
+ComparedRun::Part part_of(const Line& json) {
   ComparedRun::Part out;
   out.completed = json.at("completed").get<double>();
   for (const auto& pair : json.at("response_us")) {

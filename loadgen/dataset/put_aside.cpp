@@ -14,7 +14,7 @@ namespace {
 // In this order: VACUUM before foreign keys, so that these are checked with statistics; triggers
 // before the sums, so that a sale of somebody else is in the sums or in what comes after them. The
 // longest work of one core each, trigrams and sums, is side by side in kLast.
-enum Stage { kSorted = 1, kAttach, kVacuum, kAddKeys, kLast, kVacuumSums };
+enum StageNumber { kSorted = 1, kAttach, kVacuum, kAddKeys, kLast, kVacuumSums };
 
 // Microseconds a row, measured; they order the work and its progress.
 constexpr double kSortCost = 0.7;

@@ -23,7 +23,7 @@ constexpr auto kStatementLimit = std::chrono::seconds(60);
 constexpr auto kAnalyzeLimit = std::chrono::minutes(30);
 constexpr std::int64_t kFoldRows = 100'000;
 constexpr int kFoldRoundsMax = 100'000;
-constexpr auto kConnectLimit = std::chrono::seconds(15);
+constexpr auto kSeedConnectLimit = std::chrono::seconds(15);
 constexpr std::int64_t kRowsMax = 1'000'000'000;
 constexpr std::size_t kTopUpsMax = 100;
 constexpr Table kTables[] = {Table::users,    Table::products, Table::sales,
@@ -34,7 +34,7 @@ pg::Connection open(const pg::Conninfo& where, const StopFlag* stop) {
   options.application_name = "pantryd-load seed";
   options.stop = stop;
   return pg::Connection::connect(where.with("application_name", "pantryd-load seed"),
-                                 Deadline::in(kConnectLimit), options);
+                                 Deadline::in(kSeedConnectLimit), options);
 }
 
 /// For the threads. A session that outlives its killed client is known by its lock. Commits need

@@ -18,8 +18,8 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr auto kConnectLimit = std::chrono::seconds(15);
-constexpr auto kStatementLimit = std::chrono::seconds(60);
+constexpr auto kVerifyConnectLimit = std::chrono::seconds(15);
+constexpr auto kVerifyLimit = std::chrono::seconds(60);
 constexpr auto kReadLimit = std::chrono::hours(12);  // a billion rows, all columns
 constexpr std::int64_t kBlock = 100'000;             // rows that a worker computes at a time
 constexpr Table kTables[] = {Table::users,    Table::products, Table::sales,
@@ -125,11 +125,11 @@ pg::Connection open(const pg::Conninfo& where, const StopFlag* stop) {
   options.application_name = "pantryd-load verify";
   options.stop = stop;
   auto connection = pg::Connection::connect(where.with("application_name", "pantryd-load verify"),
-                                            Deadline::in(kConnectLimit), options);
+                                            Deadline::in(kVerifyConnectLimit), options);
   // The text of a row is what is hashed.
   connection.exec_script(
       "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET statement_timeout = 0; SET jit = off",
-      Deadline::in(kStatementLimit));
+      Deadline::in(kVerifyLimit));
   return connection;
 }
 
@@ -233,7 +233,7 @@ void compare(VerifyReport& report, AllSums& expected, std::array<Found, 6>& foun
 VerifyReport verify(const pg::Conninfo& where, int jobs, const StopFlag* stop) {
   if (jobs < 1 || jobs > 64) throw Error(ExitCode::usage, "the number of jobs must be 1 to 64");
   auto connection = open(where, stop);
-  const auto deadline = Deadline::in(kStatementLimit);
+  const auto deadline = Deadline::in(kVerifyLimit);
   const auto ledger = read_ledger(connection, deadline);
   if (!ledger) {
     throw Error(ExitCode::failed, "this database was not seeded", "Run pantryd seed first.");
@@ -260,7 +260,7 @@ VerifyReport verify(const pg::Conninfo& where, int jobs, const StopFlag* stop) {
   for (const auto& rule : kRules) {
     tasks.emplace_back([&] {
       auto mine = open(where, stop);
-      if (!mine.exec(rule.only_if, Deadline::in(kStatementLimit)).boolean(0, 0)) return;
+      if (!mine.exec(rule.only_if, Deadline::in(kVerifyLimit)).boolean(0, 0)) return;
       const auto count = mine.exec(rule.sql, Deadline::in(kReadLimit)).i64(0, 0);
       const std::lock_guard lock(mutex);
       rules.push_back({rule.what, "0", format_count(count)});

@@ -18,7 +18,7 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr std::size_t kThreads = 4;
-constexpr auto kConnectLimit = std::chrono::seconds(5);
+constexpr auto kReconnectLimit = std::chrono::seconds(5);
 constexpr auto kFirstConnectLimit = std::chrono::seconds(15);
 constexpr auto kBackoffMax = std::chrono::milliseconds(500);  // the pool itself spares the server
 
@@ -158,7 +158,7 @@ void Connector::work() {
       job->old.reset();
     }
     try {
-      auto session = make(Deadline::in(kConnectLimit), &halt_);
+      auto session = make(Deadline::in(kReconnectLimit), &halt_);
       {
         const std::lock_guard lock(mutex_);
         ready_.push_back({job->slot, std::move(session)});

@@ -27,7 +27,7 @@ constexpr auto kGrace =
 constexpr auto kForever = std::chrono::hours(24 * 8);
 constexpr auto kBackOffMax = std::chrono::milliseconds(500);
 constexpr std::int32_t kConnectsMax = 8;
-constexpr auto kStatementLimit = std::chrono::seconds(30);
+constexpr auto kQuestionLimit = std::chrono::seconds(30);
 constexpr const char* kApplicationName = "pantryd-load";
 
 void check(const LoadOptions& options) {
@@ -89,7 +89,7 @@ void check_room(pg::Connection& connection, std::int64_t wanted) {
       " CASE WHEN current_setting('is_superuser') = 'on' THEN 0"
       " ELSE current_setting('superuser_reserved_connections')::int8 END,"
       " (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend') - 1",
-      Deadline::in(kStatementLimit));
+      Deadline::in(kQuestionLimit));
   const auto max = row.i64(0, 1);
   const auto reserved = row.i64(0, 2);
   const auto used = row.i64(0, 3);
@@ -104,7 +104,7 @@ void check_room(pg::Connection& connection, std::int64_t wanted) {
 
 void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
-  const auto deadline = Deadline::in(kStatementLimit);
+  const auto deadline = Deadline::in(kQuestionLimit);
   result.server_version = lease->exec("SHOW server_version", deadline).text(0, 0);
   const auto rows = lease->exec(
       "SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('shared_buffers', "

@@ -14,7 +14,7 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kNsPerSecond = 1'000'000'000;
 constexpr int kWaitMaxMs = 200;
 
 std::int64_t nanoseconds(SteadyClock::duration time) {
@@ -22,7 +22,7 @@ std::int64_t nanoseconds(SteadyClock::duration time) {
 }
 
 timespec as_timespec(std::int64_t ns) {
-  return {ns / kSecond, ns % kSecond};
+  return {ns / kNsPerSecond, ns % kNsPerSecond};
 }
 
 bool control(int epoll_fd, int operation, int fd, std::uint64_t tag, bool writing) {

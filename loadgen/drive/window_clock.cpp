@@ -9,10 +9,10 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr std::int64_t kSecond = 1'000'000'000;
+constexpr std::int64_t kSecondNs = 1'000'000'000;
 
 std::int64_t whole_seconds_up(std::int64_t ns) {
-  return (ns + kSecond - 1) / kSecond;
+  return (ns + kSecondNs - 1) / kSecondNs;
 }
 
 }  // namespace
@@ -27,15 +27,15 @@ void WindowClock::place(Nanos start) {
   if (start < from_) {
     phase_ = Phase::warmup;
     second_ = -whole_seconds_up(from_ - start);
-    end_ = from_ + (second_ + 1) * kSecond;
+    end_ = from_ + (second_ + 1) * kSecondNs;
   } else if (start < to_) {
     phase_ = Phase::measured;
-    second_ = (start - from_) / kSecond;
-    end_ = std::min(to_, from_ + (second_ + 1) * kSecond);
+    second_ = (start - from_) / kSecondNs;
+    end_ = std::min(to_, from_ + (second_ + 1) * kSecondNs);
   } else {
     phase_ = Phase::drain;
-    second_ = whole_seconds_up(to_ - from_) + (start - to_) / kSecond;
-    end_ = start + kSecond;
+    second_ = whole_seconds_up(to_ - from_) + (start - to_) / kSecondNs;
+    end_ = start + kSecondNs;
   }
   PANTRYD_ASSERT(end_ > start);
 }

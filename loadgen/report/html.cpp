@@ -19,7 +19,7 @@ using html::ChartAxis;
 using html::ChartBar;
 using html::ChartPoints;
 
-constexpr std::size_t kEventsMax = 7;  // and one for the rest: as many colours as there are
+constexpr std::size_t kChartedMax = 7;  // and one for the rest: as many colours as there are
 constexpr std::size_t kBarsMax = 600;
 
 std::string ms(const Histogram& histogram, double quantile) {
@@ -93,10 +93,10 @@ std::vector<std::string> events_of(const std::vector<EvidenceSecond>& seconds) {
   for (const auto& [event, count] : sums) sorted.emplace_back(count, event);
   std::sort(sorted.rbegin(), sorted.rend());
   std::vector<std::string> out;
-  for (std::size_t i = 0; i < std::min(kEventsMax, sorted.size()); ++i) {
+  for (std::size_t i = 0; i < std::min(kChartedMax, sorted.size()); ++i) {
     out.push_back(sorted[i].second);
   }
-  if (sorted.size() > kEventsMax) out.emplace_back("other");
+  if (sorted.size() > kChartedMax) out.emplace_back("other");
   return out;
 }
 

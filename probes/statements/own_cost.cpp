@@ -38,7 +38,7 @@ struct Cost {
   std::array<double, 3> values{};  ///< seconds, blocks, blocks of temporary files
 };
 
-struct Memory {
+struct CostMemory {
   std::vector<OwnStatement> statements;
   std::map<std::string, std::string> probe_of;  ///< by identifier
   std::string resolved_for;
@@ -62,7 +62,7 @@ std::string explain(pg::Connection& connection, const OwnStatement& statement, D
   }
 }
 
-void resolve(Memory& memory, pg::Connection& connection, const TargetFacts& facts,
+void resolve(CostMemory& memory, pg::Connection& connection, const TargetFacts& facts,
              Deadline deadline) {
   const auto key = fmt::format("{} {} {}", facts.server_version, facts.database,
                                fmt::join(facts.extensions, ","));
@@ -85,7 +85,7 @@ void add(Cost& cost, const std::vector<double>& grown) {
   for (std::size_t i = 0; i < cost.values.size(); ++i) cost.values[i] += grown[i];
 }
 
-ProbeRun look(Memory& memory, pg::Connection& connection, const TargetFacts& facts,
+ProbeRun look(CostMemory& memory, pg::Connection& connection, const TargetFacts& facts,
               Deadline deadline) {
   ProbeRun run;
   if (facts.extensions.count("pg_stat_statements") == 0 || facts.major() < 14) {
@@ -187,7 +187,7 @@ std::string query_identifier(const std::string& plan_json) {
 
 ServerProbe own_cost_probe(std::vector<OwnStatement> statements) {
   const auto& description = own_cost_description();
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<CostMemory>();
   memory->statements = std::move(statements);
   return server_probe(description, [memory](pg::Connection& connection, const TargetFacts& facts,
                                             Deadline deadline) {

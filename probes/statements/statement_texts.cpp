@@ -54,7 +54,7 @@ masked AS (
 SELECT queryid::text, CASE WHEN length(text) > 200 THEN left(text, 197) || '...' ELSE text END
 FROM masked)SQL";
 
-struct Memory {
+struct TextsMemory {
   StatementTextsOptions options;
   std::map<std::string, std::string> known;
   std::optional<SteadyClock::time_point> asked_at;
@@ -62,7 +62,7 @@ struct Memory {
   Outcome outcome = Outcome::ok;
 };
 
-void ask(Memory& memory, const std::set<std::string>& unknown, pg::Connection& connection,
+void ask(TextsMemory& memory, const std::set<std::string>& unknown, pg::Connection& connection,
          Deadline deadline) {
   std::string ids = "{";
   for (const auto& id : unknown) ids += (ids.size() > 1 ? "," : "") + id;
@@ -73,7 +73,7 @@ void ask(Memory& memory, const std::set<std::string>& unknown, pg::Connection& c
   }
 }
 
-ProbeRun tell(Memory& memory, pg::Connection& connection, const TargetFacts& facts,
+ProbeRun tell(TextsMemory& memory, pg::Connection& connection, const TargetFacts& facts,
               Deadline deadline) {
   ProbeRun run;
   if (facts.extensions.count("pg_stat_statements") == 0) {
@@ -159,7 +159,7 @@ std::vector<std::string> told_statements(const TargetSnapshot& snapshot) {
 
 ServerProbe statement_texts_probe(StatementTextsOptions options) {
   const auto& description = statement_texts_description();
-  const auto memory = std::make_shared<Memory>();
+  const auto memory = std::make_shared<TextsMemory>();
   memory->options = std::move(options);
   return server_probe(description, [memory](pg::Connection& connection, const TargetFacts& facts,
                                             Deadline deadline) {

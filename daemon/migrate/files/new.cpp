@@ -77,7 +77,7 @@ std::string next_number(const fs::path& folder) {
   return fmt::format("{:0{}}", highest + 1, width);
 }
 
-std::string text_of(const NewMigration& wanted) {
+std::string file_text(const NewMigration& wanted) {
   std::string out =
       fmt::format("-- {}: why it is needed, for whoever reads it next year.\n", wanted.name);
   out +=
@@ -136,7 +136,7 @@ fs::path write_new(const fs::path& folder, const NewMigration& wanted) {
   }
   lock_folder(directory.get(), folder);
   auto path = folder / (next_number(folder) + "_" + slug + ".sql");
-  if (!create_file_atomically(path, text_of(wanted))) {
+  if (!create_file_atomically(path, file_text(wanted))) {
     throw Error(ExitCode::failed, fmt::format("{} exists already", path.string()),
                 "Nothing was changed.");
   }

@@ -28,22 +28,22 @@ constexpr auto kLeftLeast = milliseconds(20);  ///< with less than this no state
 constexpr std::size_t kLocksMax = 2'000;       ///< the server's table of locks is shared by all
 
 /// Functions of the server whose effect a rollback leaves.
-constexpr std::array<std::string_view, 16> kLasting{"nextval",
-                                                    "setval",
-                                                    "pg_advisory_lock",
-                                                    "pg_advisory_lock_shared",
-                                                    "pg_try_advisory_lock",
-                                                    "pg_try_advisory_lock_shared",
-                                                    "pg_cancel_backend",
-                                                    "pg_terminate_backend",
-                                                    "pg_reload_conf",
-                                                    "pg_rotate_logfile",
-                                                    "pg_switch_wal",
-                                                    "pg_promote",
-                                                    "lo_export",
-                                                    "pg_create_restore_point",
-                                                    "pg_logical_emit_message",
-                                                    "pg_log_backend_memory_contexts"};
+constexpr std::array<std::string_view, 16> kLastingFunctions{"nextval",
+                                                             "setval",
+                                                             "pg_advisory_lock",
+                                                             "pg_advisory_lock_shared",
+                                                             "pg_try_advisory_lock",
+                                                             "pg_try_advisory_lock_shared",
+                                                             "pg_cancel_backend",
+                                                             "pg_terminate_backend",
+                                                             "pg_reload_conf",
+                                                             "pg_rotate_logfile",
+                                                             "pg_switch_wal",
+                                                             "pg_promote",
+                                                             "lo_export",
+                                                             "pg_create_restore_point",
+                                                             "pg_logical_emit_message",
+                                                             "pg_log_backend_memory_contexts"};
 constexpr std::array<std::string_view, 8> kLastingPrefixes{
     "pg_stat_reset",  "pg_create_logical", "pg_create_physical", "pg_drop_replication",
     "pg_replication", "pg_file_",          "pg_backup_",         "pg_wal_replay_"};
@@ -53,7 +53,9 @@ constexpr std::array<std::string_view, 6> kComputing{
     "gen_random_bytes"};
 
 bool has_lasting_effect(const std::string& name) {
-  if (std::find(kLasting.begin(), kLasting.end(), name) != kLasting.end()) return true;
+  if (std::find(kLastingFunctions.begin(), kLastingFunctions.end(), name) !=
+      kLastingFunctions.end())
+    return true;
   return std::any_of(kLastingPrefixes.begin(), kLastingPrefixes.end(),
                      [&](std::string_view prefix) { return name.rfind(prefix, 0) == 0; });
 }

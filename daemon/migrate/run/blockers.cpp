@@ -18,7 +18,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr auto kLookInterval = milliseconds(500);
-constexpr auto kLookLimit = seconds(5);
+constexpr auto kBlockersLimit = seconds(5);
 constexpr auto kIdleCheck = seconds(1);
 constexpr std::size_t kQueryCharsMax = 120;
 
@@ -148,7 +148,7 @@ void BlockerWatch::run() {
 
 std::vector<Blocker> BlockerWatch::look() {
   try {
-    const auto deadline = Deadline::in(kLookLimit);
+    const auto deadline = Deadline::in(kBlockersLimit);
     if (!connection_ || connection_->broken()) {
       connection_.emplace(pg::Connection::connect(
           where_, deadline,

@@ -21,7 +21,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr auto kPollInterval = milliseconds(500);
+constexpr auto kOutsidePoll = milliseconds(500);
 
 void set_limits(Session& session, milliseconds lock_timeout, milliseconds limit) {
   session.connection.exec(
@@ -44,7 +44,7 @@ void wait_until_clear(Session& session, const Place& place, Look look) {
     }
     if (told.empty()) log::warn("{}: not begun behind {}", place.text(), in_the_way);
     told = in_the_way;
-    if (session.options.stop_flag().wait(deadline.within(jittered(kPollInterval)))) {
+    if (session.options.stop_flag().wait(deadline.within(jittered(kOutsidePoll)))) {
       throw Error(ExitCode::failed, fmt::format("{}: interrupted", place.text()));
     }
   }

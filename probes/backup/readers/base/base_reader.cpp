@@ -22,7 +22,7 @@ constexpr std::string_view kManifest = "backup_manifest";
 constexpr std::string_view kLabel = "backup_label";
 /// A line of the manifest: enough for an even sample, not for a promise.
 constexpr std::int64_t kManifestLineBytes = 140;
-constexpr std::int64_t kDeadlineEvery = 256;
+constexpr std::int64_t kMembersPerDeadline = 256;
 constexpr std::uint64_t kWalSegmentsChecked = 10'000;
 constexpr int kTreeDepthMax = 6;
 
@@ -80,7 +80,7 @@ struct Comparison {
     if (file.path == kLabel) label_stamp = file.last_modified;
     incremental = incremental || file.path.find("/INCREMENTAL.") != std::string::npos;
     const bool always = file.path == "global/pg_control" || file.path == kLabel;
-    if (index++ % kDeadlineEvery == 0 && deadline.expired()) {
+    if (index++ % kMembersPerDeadline == 0 && deadline.expired()) {
       out_of_time = true;
       return false;
     }
