@@ -1,5 +1,5 @@
 // The kinds of backups: each has a name and a reader. To add a kind, write its reader in a folder
-// of its own under readers/ and add one row to the table in reader_list.cpp. Settings, metrics,
+// of its own under readers/ and add one row to the table in readers/list.cpp. Settings, metrics,
 // messages and documents take the name from that row; nothing else decides by kind.
 #pragma once
 
