@@ -10,63 +10,14 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
 #include "pool/pool.h"
+#include "probes/engine/probe_run.h"
 
 namespace pantryd::probes {
 
 using WallClock = std::chrono::system_clock;
-
-/// How a run of a probe ended. Absence of data always has a reason, and the reason is a metric.
-enum class Outcome {
-  ok,
-  error,           ///< the server refused the statement, or is not there
-  timeout,         ///< the probe's deadline
-  lock_skipped,    ///< a lock was in the way for longer than lock_timeout
-  not_applicable,  ///< not for this role, version, or without the extension
-  suppressed,      ///< not run on purpose
-};
-inline constexpr std::array kOutcomes{
-    Outcome::ok,           Outcome::error,          Outcome::timeout,
-    Outcome::lock_skipped, Outcome::not_applicable, Outcome::suppressed};
-[[nodiscard]] std::string_view to_string(Outcome outcome);
-
-enum class MetricType { gauge, counter, untyped, histogram };
-
-struct MetricInfo {
-  std::string name;
-  MetricType type = MetricType::gauge;
-  std::string help;
-};
-
-using Labels = std::vector<std::pair<std::string, std::string>>;
-
-struct Sample {
-  std::shared_ptr<const MetricInfo> metric;
-  Labels labels;
-  double value = 0;
-};
-
-/// The series of one family as they stand on a page, without its HELP and TYPE.
-struct FamilyText {
-  std::shared_ptr<const MetricInfo> metric;
-  std::string lines;
-  std::int64_t series = 0;
-};
-
-/// One run of one probe.
-struct ProbeRun {
-  Outcome outcome = Outcome::ok;
-  std::vector<FamilyText> families;  ///< what SQL told, ready for the page
-  std::vector<Sample> samples;       ///< what code told; and SQL, where values are asked for
-  std::int64_t rows = 0;
-  std::int64_t skipped = 0;  ///< relations left out because of their locks
-  std::chrono::microseconds duration{0};
-  std::string error;  ///< one line, without secrets; empty when all is well
-};
 
 /// A probe of a target as it stands. Immutable once it is in a snapshot.
 struct ProbeState {

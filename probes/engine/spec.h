@@ -39,62 +39,15 @@
 #pragma once
 
 #include <chrono>
-#include <cstdint>
 #include <filesystem>
-#include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "probes/engine/snapshot.h"
+#include "probes/engine/query_spec.h"
 
 namespace pantryd::probes {
-
-/// What a probe's statements may be told.
-struct ProbeParameters {
-  std::int32_t statements_max = 100;
-  std::int32_t relations_max = 1000;
-  /// Throws std::out_of_range for a name that is not of the grammar.
-  [[nodiscard]] std::int32_t value(const std::string& name) const;
-};
-
-struct VersionedSql {
-  int major_min = 0;
-  int major_max = 9999;
-  std::string text;
-};
-
-enum class Rest { sum, max, none };
-
-struct MetricColumn {
-  std::shared_ptr<const MetricInfo> metric;
-  std::string column;
-  Rest rest = Rest::sum;
-  std::shared_ptr<const MetricInfo> total;  ///< may be null
-};
-
-struct BoundSpec {
-  std::string limit;  ///< name of a ProbeParameter
-  std::vector<std::string> by;
-  std::vector<std::string> keep;
-  std::vector<std::string> entries;
-};
-
-struct QuerySpec {
-  std::vector<VersionedSql> sql;
-  std::vector<std::string> parameters;  ///< names of ProbeParameters, bound as $1, $2, ...
-  std::vector<std::string> labels;
-  std::vector<MetricColumn> metrics;
-  std::string skipped;  ///< empty: no such column
-  std::optional<BoundSpec> bound;
-
-  /// Null when this version has no such query.
-  [[nodiscard]] const VersionedSql* for_major(int major) const;
-  /// What it tells: its metrics, then their totals, which have no labels.
-  [[nodiscard]] std::vector<MetricInfo> told() const;
-};
 
 enum class Scope { cluster, database };
 

@@ -1,0 +1,58 @@
+// The queries of a probe as data. probes/engine/spec.h has the grammar of the file.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "probes/engine/probe_run.h"
+
+namespace pantryd::probes {
+
+/// Values of the configuration that a probe's statements take as parameters.
+struct ProbeParameters {
+  std::int32_t statements_max = 100;
+  std::int32_t relations_max = 1000;
+  /// Throws std::out_of_range for a name that is not of the grammar.
+  [[nodiscard]] std::int32_t value(const std::string& name) const;
+};
+
+struct VersionedSql {
+  int major_min = 0;
+  int major_max = 9999;
+  std::string text;
+};
+
+enum class Rest { sum, max, none };
+
+struct MetricColumn {
+  std::shared_ptr<const MetricInfo> metric;
+  std::string column;
+  Rest rest = Rest::sum;
+  std::shared_ptr<const MetricInfo> total;  ///< may be null
+};
+
+struct BoundSpec {
+  std::string limit;  ///< name of a ProbeParameter
+  std::vector<std::string> by;
+  std::vector<std::string> keep;
+  std::vector<std::string> entries;
+};
+
+struct QuerySpec {
+  std::vector<VersionedSql> sql;
+  std::vector<std::string> parameters;  ///< names of ProbeParameters, bound as $1, $2, ...
+  std::vector<std::string> labels;
+  std::vector<MetricColumn> metrics;
+  std::string skipped;  ///< empty: no such column
+  std::optional<BoundSpec> bound;
+
+  /// Null when this version has no such query.
+  [[nodiscard]] const VersionedSql* for_major(int major) const;
+  /// Its metrics, then their totals, which have no labels.
+  [[nodiscard]] std::vector<MetricInfo> told() const;
+};
+
+}  // namespace pantryd::probes
