@@ -95,8 +95,13 @@ double busy_share(const std::optional<Demand>& demand) {
   return std::min(1.0, demand->busy_s / demand->hold_s);
 }
 
+/// 0: unknown.
+std::int32_t known_cores(const AdviceInputs& in) {
+  return in.cores && *in.cores > 0 ? *in.cores : 0;
+}
+
 void find_knee(const AdviceInputs& in, const std::optional<Demand>& demand, Advice& out) {
-  const std::int32_t cores = in.cores.value_or(0);
+  const std::int32_t cores = known_cores(in);
   if (cores == 0) {
     out.reasons.emplace_back(
         "How many cores the server has is unknown, so what it can work on at a time is not part of "
@@ -150,7 +155,7 @@ void weigh_demand(const AdviceInputs& in, const Demand& demand, Advice& out) {
 
 void say_what_binds(const AdviceInputs& in, const Demand& demand, Advice& out) {
   const double busy = demand.arrivals_per_s * std::min(demand.busy_s, demand.hold_s);
-  const std::int32_t cores = in.cores.value_or(0);
+  const std::int32_t cores = known_cores(in);
   if (cores > 0 && busy > cores) {
     out.warnings.push_back(fmt::format(
         "{} sessions work at a time on {} core{}: what does not wait for disk or locks already "
@@ -198,7 +203,6 @@ Advice advise(const AdviceInputs& inputs) {
   AdviceInputs in = inputs;
   in.pools = std::max(1, in.pools);
   in.others_now = std::max(0, in.others_now);
-  if (in.cores && *in.cores < 1) in.cores.reset();
   if (in.demand && !sensible(*in.demand)) in.demand.reset();
   Advice out;
   if (!in.demand) out.reasons.emplace_back("There is no load to measure, so no size is advised.");

@@ -1,3 +1,4 @@
+// The history table: one row a file, and the columns that an interrupted run is resumed from.
 #include "migrate/run/history.h"
 
 #include <fmt/format.h>
