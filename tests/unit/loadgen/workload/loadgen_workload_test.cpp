@@ -34,11 +34,11 @@ std::string with_head(const std::string& head) {
          "operations: [{name: a, weight: 1, steps: [{sql: SELECT 1}]}]\n";
 }
 
-const Operation& operation_named(const Workload& workload, const std::string& name) {
+const Operation& operation_named(const Workload& workload, std::string_view name) {
   for (const auto& each : workload.operations) {
     if (each.name == name) return each;
   }
-  throw std::runtime_error("no operation " + name);
+  throw std::runtime_error("no operation " + std::string(name));
 }
 
 TEST(WorkloadTest, TheBuiltInOneHasTheOperationsAndTheirWeights) {
