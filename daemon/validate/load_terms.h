@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/yaml.h"
@@ -68,5 +69,19 @@ void judge_refused(const loadgen::LoadResult& load, const LoadTerms& terms, Judg
 /// than the ledger of the seed says, or without a count, becomes INCONCLUSIVE.
 void judge_scale(const Evidence& evidence, const loadgen::LoadResult& load, const LoadTerms& terms,
                  Judgement& out);
+
+/// The judgement of a claim about `need`: the worst of its rounds, each by `judge_run` and by the
+/// scale of the claim; without a round, why it has none.
+template <typename JudgeRun>
+[[nodiscard]] Judgement judge_rounds(const Evidence& evidence, const LoadNeed& need,
+                                     const LoadTerms& terms, const JudgeRun& judge_run) {
+  Judgement out;
+  std::vector<Judgement> rounds;
+  for (const auto* load : results_of(evidence, need, terms, out)) {
+    rounds.push_back(judge_run(*load));
+    judge_scale(evidence, *load, terms, rounds.back());
+  }
+  return rounds.empty() ? out : worst_of(std::move(rounds));
+}
 
 }  // namespace pantryd::validate

@@ -99,13 +99,8 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
 }
 
 Judgement judge(const Keys& keys, const Evidence& evidence) {
-  Judgement out;
-  std::vector<Judgement> rounds;
-  for (const auto* load : results_of(evidence, keys.load, keys.terms, out)) {
-    rounds.push_back(judge_run(keys, *load));
-    judge_scale(evidence, *load, keys.terms, rounds.back());
-  }
-  return rounds.empty() ? out : worst_of(std::move(rounds));
+  return judge_rounds(evidence, keys.load, keys.terms,
+                      [&](const loadgen::LoadResult& load) { return judge_run(keys, load); });
 }
 
 }  // namespace
