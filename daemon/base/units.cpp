@@ -101,7 +101,7 @@ std::string format_count(std::int64_t value) {
   std::string digits = fmt::format("{}", value < 0 ? -value : value);
   for (std::size_t at = digits.size(); at > 3;) {
     at -= 3;
-    digits.insert(at, ",");
+    digits.insert(at, 1, ',');
   }
   return value < 0 ? "-" + digits : digits;
 }

@@ -68,7 +68,8 @@ nothing_survives() {
     left+=$(tr '\0' ' ' 2>/dev/null <"$entry/cmdline" || true)
   done
   [[ -z $left ]] || fail "after $1 there is still: $left"
-  [[ -z $(find /var/tmp /tmp -maxdepth 1 -name 'pantryd*') ]] || fail "$1 left a folder behind"
+  [[ -z $(find /var/tmp /tmp /dev/shm -maxdepth 1 -name 'pantryd*') ]] ||
+    fail "$1 left a folder behind"
   ! (exec 3<>/dev/tcp/127.0.0.1/9788) 2>/dev/null || fail "$1 left port 9788 in use"
 }
 

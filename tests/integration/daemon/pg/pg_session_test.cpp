@@ -253,7 +253,7 @@ TEST(ResetTest, AFloodOfNotificationsEndsTheConnection) {
   EXPECT_FALSE(connection.make_idle(soon(), Reset::tracked));
 }
 
-TEST(StatementSlotTest, AnotherThreadReadsWhatRunsAndNeverAPassword) {
+TEST(StatementSlotServerTest, AnotherThreadReadsWhatRunsAndNeverAPassword) {
   auto connection = connect();
   const auto slot = connection.statement_slot();
   std::atomic<bool> over = false;
@@ -271,7 +271,7 @@ TEST(StatementSlotTest, AnotherThreadReadsWhatRunsAndNeverAPassword) {
   reader.join();
 }
 
-TEST(StatementSlotTest, TellsTheTextOfPreparedStatementsAndTheNameOfUnknownOnes) {
+TEST(StatementSlotServerTest, TellsTheTextOfPreparedStatementsAndTheNameOfUnknownOnes) {
   auto connection = connect();
   const auto slot = connection.statement_slot();
   connection.prepare("step", "SELECT 8", soon());
@@ -284,7 +284,7 @@ TEST(StatementSlotTest, TellsTheTextOfPreparedStatementsAndTheNameOfUnknownOnes)
   EXPECT_EQ(slot->text(), "prepared statement his");
 }
 
-TEST(StatementSlotTest, IsEmptyForTheNextBorrowerAndOutlivesTheConnection) {
+TEST(StatementSlotServerTest, IsEmptyForTheNextBorrowerAndOutlivesTheConnection) {
   std::shared_ptr<const StatementSlot> slot;
   {
     auto connection = connect();
