@@ -29,6 +29,7 @@ std::unique_ptr<probes::Watcher> make_watcher(
   options.lock_timeout = settings.lock_timeout;
   options.parameters.statements_max = settings.statements_max;
   options.parameters.relations_max = settings.relations_max;
+  options.databases_max = settings.databases_max;
   options.busy_share = settings.busy_share;
   options.include = target.databases.include;
   options.exclude = target.databases.exclude;
