@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
+
 namespace pantryd::probes {
 
 Entry& Agenda::add(Lane lane, const std::string& name, const std::string& database,
@@ -52,10 +54,13 @@ Entry* Agenda::take_unrun(Lane lane) {
 
 void Agenda::give_back(Entry& entry, std::shared_ptr<const ProbeState> state,
                        SteadyClock::time_point now) {
+  PANTRYD_ASSERT(entry.running && state != nullptr && state->interval.count() > 0);
+  PANTRYD_ASSERT_DEBUG(has(entry));
   entry.due += state->interval;
   if (entry.due < now) entry.due = now + state->interval;
   entry.state = std::move(state);
   entry.running = false;
+  PANTRYD_ASSERT(entry.due >= now);
 }
 
 void Agenda::hurry(SteadyClock::time_point now) {
@@ -65,9 +70,11 @@ void Agenda::hurry(SteadyClock::time_point now) {
 }
 
 void Agenda::keep_databases(const std::vector<std::string>& names) {
+  PANTRYD_ASSERT_DEBUG(std::is_sorted(names.begin(), names.end()));
   std::erase_if(entries_, [&](const auto& entry) {
-    return entry->lane == Lane::database &&
-           !std::binary_search(names.begin(), names.end(), entry->database);
+    if (entry->lane != Lane::database) return false;
+    PANTRYD_ASSERT(!entry->running);
+    return !std::binary_search(names.begin(), names.end(), entry->database);
   });
 }
 
@@ -75,6 +82,11 @@ bool Agenda::has(const ProbeSpec& spec, const std::string& database) const {
   return std::any_of(entries_.begin(), entries_.end(), [&](const auto& entry) {
     return entry->spec == &spec && entry->database == database;
   });
+}
+
+bool Agenda::has(const Entry& entry) const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [&](const auto& each) { return each.get() == &entry; });
 }
 
 std::vector<std::shared_ptr<const ProbeState>> Agenda::states() const {

@@ -61,6 +61,8 @@ class Agenda {
   [[nodiscard]] std::vector<std::shared_ptr<const ProbeState>> states() const;
 
  private:
+  [[nodiscard]] bool has(const Entry& entry) const;
+
   std::vector<std::unique_ptr<Entry>> entries_;
 };
 

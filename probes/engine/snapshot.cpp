@@ -1,6 +1,8 @@
 // Invariant: under mutex_, snapshots_ holds the newest snapshot of each target, never null.
 #include "probes/engine/snapshot.h"
 
+#include "base/assert.h"
+
 namespace pantryd::probes {
 
 std::string_view to_string(Outcome outcome) {
@@ -22,6 +24,7 @@ std::string_view to_string(Outcome outcome) {
 }
 
 void SnapshotStore::publish(std::shared_ptr<const TargetSnapshot> snapshot) {
+  PANTRYD_ASSERT(snapshot != nullptr && !snapshot->target.empty());
   const auto name = snapshot->target;
   const std::lock_guard lock(mutex_);
   snapshots_[name].swap(snapshot);  // the old one dies after the lock is released
@@ -45,6 +48,7 @@ std::optional<SnapshotStore::Reload> SnapshotStore::reload() const {
 std::shared_ptr<const TargetSnapshot> SnapshotStore::find(const std::string& target) const {
   const std::lock_guard lock(mutex_);
   const auto found = snapshots_.find(target);
+  PANTRYD_ASSERT(found == snapshots_.end() || found->second != nullptr);
   return found == snapshots_.end() ? nullptr : found->second;
 }
 

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/sha256.h"
@@ -168,6 +169,8 @@ Finished run_by_statement(Session& session, const Task& task) {
   if (task.half) {
     progress = {task.half->statements_done, task.half->done_checksum};
     if (task.half->statement_started > progress.done) doubtful = task.half->statement_started;
+    // prepare_task() gave up what the history has of another text.
+    PANTRYD_ASSERT(progress.done >= 0 && progress.done <= total);
   }
   write_history(session, "history", [&] {
     record_begin(session.connection, *task.file, task.direction, total, progress,
@@ -185,6 +188,7 @@ Finished run_by_statement(Session& session, const Task& task) {
       continue;
     }
     const auto next = next_progress(progress, statement);
+    PANTRYD_ASSERT(next.done == i + 1);
     try {
       const int attempts = run_one(session, task, statement, next, doubtful == next.done);
       finished.attempts += attempts - 1;
@@ -197,6 +201,7 @@ Finished run_by_statement(Session& session, const Task& task) {
     }
     progress = next;
   }
+  PANTRYD_ASSERT(progress.done == total);
   finished.took = std::chrono::duration_cast<milliseconds>(SteadyClock::now() - began);
   write_history(session, "end", [&] {
     record_end(session.connection, *task.file, task.direction, finished, soon());

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "base/units.h"
 #include "migrate/run/ladder.h"
@@ -66,6 +67,7 @@ SessionLock::SessionLock(pg::Connection& connection, milliseconds patience, cons
       throw Error(ExitCode::failed, "interrupted while another runner migrates");
     }
   }
+  PANTRYD_ASSERT(session_pid_ > 0 && connection_.idle());
 }
 
 SessionLock::~SessionLock() {

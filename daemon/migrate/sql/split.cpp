@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cctype>
 
+#include "base/assert.h"
 #include "migrate/sql/parse_tree.h"
 
 namespace pantryd::migrate {
@@ -167,6 +168,7 @@ Split split(const std::string& sql) {
   int line = 1;
   std::size_t counted = 0;
   for (const auto& [begin, end] : found.statements) {
+    PANTRYD_ASSERT(counted <= begin && begin <= end && end <= sql.size());
     const auto first = std::min(skip_blank(sql, begin), end);
     line += static_cast<int>(std::count(sql.begin() + static_cast<long>(counted),
                                         sql.begin() + static_cast<long>(first), '\n'));

@@ -8,6 +8,7 @@
 #include <cctype>
 #include <regex>
 
+#include "base/assert.h"
 #include "base/error.h"
 #include "pg/conninfo.h"
 #include "pg/identifier.h"
@@ -141,6 +142,7 @@ std::size_t SqlText::scan_token(std::size_t at) {
     token.separator = true;
   }
   token.end = std::min(token.end, clean_.size());
+  PANTRYD_ASSERT(at < token.end && (tokens_.empty() || tokens_.back().end <= at));
   tokens_.push_back(token);
   return token.separator ? end_statement(token.end) : token.end;
 }
