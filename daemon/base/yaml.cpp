@@ -79,12 +79,12 @@ std::string YamlValue::scalar() const {
 
 std::string YamlValue::as_text() const {
   auto text = scalar();
-  if (text.empty()) throw error("a text is wanted here");
+  if (text.empty()) throw error("expected a text");
   return text;
 }
 
 std::string YamlValue::as_any_text() const {
-  if (!is_scalar()) throw error("a text is wanted here");
+  if (!is_scalar()) throw error("expected a text");
   return scalar();
 }
 
@@ -112,7 +112,7 @@ double YamlValue::as_number() const {
 double YamlValue::as_number(double min, double max) const {
   const auto value = as_number();
   if (!std::isfinite(value) || value < min || value > max) {
-    throw error(fmt::format("a number from {} to {} is wanted here", min, max));
+    throw error(fmt::format("expected a number from {} to {}", min, max));
   }
   return value;
 }
@@ -144,7 +144,7 @@ std::string YamlValue::as_choice(const std::vector<std::string>& choices) const 
 }
 
 std::vector<YamlValue> YamlValue::as_list() const {
-  if (!is_list()) throw error("a list is wanted here");
+  if (!is_list()) throw error("expected a list");
   if (node_->node.size() > kItemsMax) throw error(fmt::format("more than {} items", kItemsMax));
   std::vector<YamlValue> out;
   for (const auto& item : node_->node) out.push_back(YamlValue(node_of(item, node_->source)));
@@ -162,7 +162,7 @@ YamlMap YamlValue::as_map() const {
 }
 
 YamlMap::YamlMap(YamlValue value) : value_(std::move(value)) {
-  if (!value_.is_map()) throw value_.error("keys and values are wanted here");
+  if (!value_.is_map()) throw value_.error("expected keys and values");
 }
 
 std::optional<YamlValue> YamlMap::find(const std::string& key) {
@@ -222,7 +222,7 @@ void YamlMap::done() const {
     const YamlValue key(node_of(entry.first, value_.node_->source));
     const auto name = key.as_text();
     if (!seen.insert(name).second)
-      throw key.error(fmt::format("the key \"{}\" is there twice", name));
+      throw key.error(fmt::format("the key \"{}\" appears twice", name));
     if (asked_.count(name) > 0) continue;
     const auto close = nearest(name, asked_);
     throw key.error(fmt::format("unknown key \"{}\"", name),

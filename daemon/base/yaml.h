@@ -62,7 +62,7 @@ class YamlMap {
   [[nodiscard]] YamlValue require(const std::string& key);
   /// Keys in the order of the file; all count as asked for.
   [[nodiscard]] std::vector<std::pair<std::string, YamlValue>> entries();
-  /// The key itself, to point at: the last one where it is there twice, the map where it is not.
+  /// The key itself, to point at: the last one where it appears twice, the map where it is not.
   [[nodiscard]] YamlValue key(const std::string& name) const;
   /// Throws Error(usage) at the first key that was not asked for.
   void done() const;

@@ -7,7 +7,7 @@ namespace pantryd::validate {
 
 std::int64_t size_of(const YamlValue& value) {
   const auto bytes = parse_size_bytes(value.as_text());
-  if (!bytes) throw value.error("a size is wanted here", "Write it as in 64MB.");
+  if (!bytes) throw value.error("expected a size", "Write it as in 64MB.");
   return *bytes;
 }
 

@@ -56,7 +56,7 @@ std::vector<Claim> parse_claims(const std::string& text, const std::string& sour
   for (const auto& item : claims.as_list()) {
     out.push_back(parse_claim(item));
     if (!ids.insert(out.back().id).second) {
-      throw item.error(fmt::format("the claim {} is there twice", out.back().id));
+      throw item.error(fmt::format("the claim {} appears twice", out.back().id));
     }
   }
   if (out.empty()) throw claims.error("no claim is listed");

@@ -39,10 +39,11 @@ void wait_until_clear(Session& session, const Place& place, Look look) {
     const std::string in_the_way = look();
     if (in_the_way.empty()) return;
     if (deadline.expired()) {
-      throw Error(ExitCode::lock, fmt::format("{}: not begun behind {}", place.text(), in_the_way),
+      throw Error(ExitCode::lock,
+                  fmt::format("{}: not started because of {}", place.text(), in_the_way),
                   "End that session or wait for it, then run the command again.");
     }
-    if (told.empty()) log::warn("{}: not begun behind {}", place.text(), in_the_way);
+    if (told.empty()) log::warn("{}: not started because of {}", place.text(), in_the_way);
     told = in_the_way;
     if (session.options.stop_flag().wait(deadline.within(jittered(kOutsidePoll)))) {
       throw Error(ExitCode::failed, fmt::format("{}: interrupted", place.text()));

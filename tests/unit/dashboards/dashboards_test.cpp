@@ -151,7 +151,7 @@ TEST(DashboardTest, IdsAreUniqueAndTheDashboardCanBeLinkedTo) {
     std::set<int> ids;
     for (const auto& panel : dashboard.at("panels")) {
       EXPECT_TRUE(ids.insert(panel.at("id").get<int>()).second)
-          << panel.at("id") << " is there twice";
+          << panel.at("id") << " appears twice";
     }
   }
 }

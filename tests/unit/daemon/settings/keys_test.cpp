@@ -172,7 +172,7 @@ TEST(KeysTest, MistakesInNestedSectionsArePointedAt) {
   EXPECT_THAT(refused("items: [{labels: {a: b}}]"), HasSubstr("\"name\" is missing"));
   EXPECT_THAT(refused("items: [{name: a}, {name: a}]"), HasSubstr("two items are called \"a\""));
   EXPECT_THAT(refused("items: [{name: a, labels: {a: b, a: c}}]"),
-              HasSubstr("\"a\" is there twice"));
+              HasSubstr("\"a\" appears twice"));
   EXPECT_THAT(refused("items: [{name: a, labels: [b]}]"), StartsWith("p.yaml:1:27: "));
   EXPECT_THAT(refused("items: [{name: }]"), HasSubstr("\"name\" must be a single value"));
 }

@@ -211,12 +211,12 @@ TEST(PoolSettingsTest, ValuesOfTheWrongTypeAreRefused) {
   EXPECT_THAT(refused("{max: [1]}").what(), HasSubstr("\"max\" must be a single value"));
   EXPECT_THAT(refused("{max: {is: 1}}").what(), HasSubstr("\"max\" must be a single value"));
   EXPECT_THAT(refused("{max: }").what(), HasSubstr("\"max\" must be a single value"));
-  EXPECT_THAT(refused("[10, 100]").what(), HasSubstr("p.yaml:1:7: keys and values are wanted"));
-  EXPECT_THAT(refused("100").what(), HasSubstr("keys and values are wanted"));
+  EXPECT_THAT(refused("[10, 100]").what(), HasSubstr("p.yaml:1:7: expected keys and values"));
+  EXPECT_THAT(refused("100").what(), HasSubstr("expected keys and values"));
 }
 
 TEST(PoolSettingsTest, AKeyThatIsThereTwiceIsRefused) {
-  EXPECT_THAT(refused("{max: 10, max: 20}").what(), HasSubstr("\"max\" is there twice"));
+  EXPECT_THAT(refused("{max: 10, max: 20}").what(), HasSubstr("\"max\" appears twice"));
 }
 
 TEST(PoolSettingsTest, TheNamesOfTarnAreTakenInMilliseconds) {

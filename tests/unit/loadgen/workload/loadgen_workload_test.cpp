@@ -102,7 +102,7 @@ TEST(WorkloadErrorTest, NamesFileLineAndColumn) {
   EXPECT_THAT(error_of("version: 2\nname: w\noperations: []\n"),
               StartsWith("w.yaml:1:10: version"));
   EXPECT_THAT(error_of("version: 1\nname: [\n"), StartsWith("w.yaml:"));
-  EXPECT_THAT(error_of("- a\n"), StartsWith("w.yaml:1:1: keys and values"));
+  EXPECT_THAT(error_of("- a\n"), StartsWith("w.yaml:1:1: expected keys and values"));
 }
 
 TEST(WorkloadErrorTest, UnknownKeysOfAnOperationAndOfAStepAreErrors) {
@@ -129,7 +129,7 @@ TEST(WorkloadErrorTest, EveryErrorHasAHintAndASlipOfTheKeyboardItsCorrection) {
 }
 
 TEST(WorkloadErrorTest, WhatIsThereTwiceIsAnError) {
-  EXPECT_THAT(error_of(with_head("skew: 1\nskew: 2\n")), HasSubstr("\"skew\" is there twice"));
+  EXPECT_THAT(error_of(with_head("skew: 1\nskew: 2\n")), HasSubstr("\"skew\" appears twice"));
   EXPECT_THAT(error_of(with_operation("  - name: a\n    weight: 1\n    let: {x: 1, x: 2}\n"
                                       "    steps: [{sql: SELECT 1}]\n")),
               StartsWith("w.yaml:6:17: \"x\" is defined twice"));
@@ -154,7 +154,8 @@ TEST(WorkloadErrorTest, ValuesAreChecked) {
   const auto operation = [](const std::string& rest) {
     return with_operation("  - name: a\n    steps: [{sql: SELECT 1}]\n" + rest);
   };
-  EXPECT_THAT(error_of(operation("    weight: -1\n")), StartsWith("w.yaml:6:13: a number"));
+  EXPECT_THAT(error_of(operation("    weight: -1\n")),
+              StartsWith("w.yaml:6:13: expected a number"));
   EXPECT_THAT(error_of(operation("    weight: 0\n")), HasSubstr("are all 0"));
   EXPECT_THAT(error_of(operation("    weight: 1\n    slo: {p99: 0ms}\n")),
               StartsWith("w.yaml:7:16: \"0ms\" is not a duration"));
