@@ -86,7 +86,7 @@ double share_of(const YamlValue& value, double max) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   number *= scale;
   if (error != std::errc() || end != text.data() + text.size() || !(number >= 0 && number <= max)) {
-    throw value.error(fmt::format("a share from 0 to {:g} is wanted here", max),
+    throw value.error(fmt::format("expected a share from 0 to {:g}", max),
                       "Write it as in 30% or 0.3.");
   }
   return number;
@@ -175,29 +175,6 @@ Judgement worst_of(std::vector<Judgement> rounds) {
     }
   }
   return out;
-}
-
-void judge_percentiles(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out) {
-  loadgen::Histogram all;
-  for (const auto& operation : load.operations) all.merge(operation.totals.response);
-  for (const auto& each : terms.percentiles) {
-    if (all.count() == 0) {
-      out.inconclusive(Reason::samples);
-      out.evidence.push_back(fmt::format("{}: no operation was answered", each.key));
-      continue;
-    }
-    const auto us = all.quantile_us(each.share);
-    const auto limit_us = std::chrono::duration_cast<std::chrono::microseconds>(each.limit).count();
-    out.evidence.push_back(fmt::format("{} {}, limit {}, of {} operations", each.key,
-                                       latency_text(us), format_duration(each.limit),
-                                       format_count(all.count())));
-    if (us > limit_us) {
-      out.fail();
-    } else if (static_cast<double>(all.count()) * (1 - each.share) < 1) {
-      lower(Reason::samples, fmt::format("{} operations are too few for {}", all.count(), each.key),
-            out);
-    }
-  }
 }
 
 void judge_refused(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out) {

@@ -11,15 +11,9 @@
 #include "base/yaml.h"
 #include "validate/claim.h"
 #include "validate/evidence.h"
+#include "validate/percentiles.h"
 
 namespace pantryd::validate {
-
-/// "p99: 80ms": so many of the operations are answered within this.
-struct Percentile {
-  std::string key;  ///< "p99"
-  double share = 0.99;
-  std::chrono::milliseconds limit{0};
-};
 
 /// Rows that a claim speaks of: `scale: {products: N, sales: N}`.
 struct Scale {
@@ -61,8 +55,6 @@ void parse_users(YamlMap& map, std::int64_t users, LoadNeed& need);
 /// Of several repetitions the worst counts; the evidence of each is kept.
 [[nodiscard]] Judgement worst_of(std::vector<Judgement> rounds);
 
-/// The percentiles over all operations of the load: a line each, and FAIL where one is missed.
-void judge_percentiles(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out);
 /// FAIL where more of the operations were refused than `refused_max`; a line where any was.
 void judge_refused(const loadgen::LoadResult& load, const LoadTerms& terms, Judgement& out);
 /// The rows as they were counted. A PASS below the claimed scale, with more than 5 % fewer rows

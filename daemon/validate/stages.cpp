@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -22,8 +23,10 @@ using std::chrono::seconds;
 constexpr milliseconds kOpenMin = seconds(20);
 constexpr milliseconds kClosedMin = seconds(5);
 constexpr auto kWarmup = seconds(3);
-constexpr double kShareMin =
-    0.02;  ///< of the operations, for each kind, where rare ones are raised
+/// Of each operation where rare ones are raised: without a miss they are just enough for a p99.
+constexpr std::int64_t kSamplesMin = 300;
+/// A run that is repeated for them takes this long at most.
+constexpr milliseconds kRepeatMax = std::chrono::minutes(2);
 
 bool is_closed(const LoadNeed& need) {
   return !need.rate_per_s;
@@ -36,7 +39,8 @@ loadgen::Workload workload_of(const LoadNeed& need, const StageOptions& options)
   if (!need.raise_rare) return out;
   double total = 0;
   for (const auto& each : operations) total += each.weight;
-  for (auto& each : operations) each.weight = std::max(each.weight, total * kShareMin);
+  const double average = total / static_cast<double>(std::max<std::size_t>(1, operations.size()));
+  for (auto& each : operations) each.weight = std::max(each.weight, average);
   return out;
 }
 
@@ -68,8 +72,52 @@ std::string file_name(const std::string& kind, int number) {
   return fmt::format("load-{}{}.json", kind, number == 1 ? "" : fmt::format("-{}", number));
 }
 
+/// How long a run has to be to give each operation its samples; nothing where this one did, where
+/// one never ran, and where no longer one is allowed.
+std::optional<milliseconds> longer_time(const loadgen::LoadResult& load, milliseconds duration) {
+  std::int64_t fewest = kSamplesMin;
+  for (const auto& each : load.operations) fewest = std::min(fewest, each.totals.offered);
+  if (fewest >= kSamplesMin || fewest <= 0 || load.stopped) return std::nullopt;
+  const double factor = 1.25 * static_cast<double>(kSamplesMin) / static_cast<double>(fewest);
+  const auto longer = std::min(kRepeatMax, std::chrono::duration_cast<milliseconds>(
+                                               factor * std::chrono::duration<double>(duration)));
+  return longer > duration ? std::optional(longer) : std::nullopt;
+}
+
 std::string problem_of(const Error& error) {
   return error.hint().empty() ? error.what() : fmt::format("{}. {}", error.what(), error.hint());
+}
+
+void say(const Hands& hands, const std::string& line) {
+  if (hands.announce) hands.announce(line);
+}
+
+loadgen::LoadResult drive_once_or_twice(const LoadNeed& need, const StageOptions& options,
+                                        milliseconds duration, const Hands& hands) {
+  auto result = hands.drive(options_of(need, options, duration));
+  if (!need.raise_rare || need.duration) return result;
+  const auto longer = longer_time(result, duration);
+  if (!longer) return result;
+  say(hands, fmt::format("the same load for {}: an operation ran less than {} times",
+                         format_duration(*longer), kSamplesMin));
+  return hands.drive(options_of(need, options, *longer));
+}
+
+/// Result or problem of one load.
+void drive(const std::vector<Claim>& claims, const StageOptions& options, milliseconds duration,
+           const Hands& hands, LoadRun& run) {
+  try {
+    say(hands, announcement(claims, run.need, duration));
+    run.result = drive_once_or_twice(run.need, options, duration, hands);
+  } catch (const loadgen::NoRoom& error) {
+    run.forbidden = true;
+    run.problem = problem_of(error);
+  } catch (const pg::PgError& error) {
+    run.forbidden = error.failure() == pg::Failure::too_many;
+    run.problem = problem_of(error);
+  } catch (const Error& error) {
+    run.problem = problem_of(error);
+  }
 }
 
 }  // namespace
@@ -115,19 +163,7 @@ Evidence gather(const std::vector<Claim>& claims, const StageOptions& options, c
     if (stop != nullptr && stop->requested()) {
       run.problem = "the command was ended before it";
     } else {
-      try {
-        const auto load = options_of(run.need, options, times[i]);
-        if (hands.announce) hands.announce(announcement(claims, run.need, times[i]));
-        run.result = hands.drive(load);
-      } catch (const loadgen::NoRoom& error) {
-        run.forbidden = true;
-        run.problem = problem_of(error);
-      } catch (const pg::PgError& error) {
-        run.forbidden = error.failure() == pg::Failure::too_many;
-        run.problem = problem_of(error);
-      } catch (const Error& error) {
-        run.problem = problem_of(error);
-      }
+      drive(claims, options, times[i], hands, run);
     }
     out.loads.push_back(std::move(run));
   }

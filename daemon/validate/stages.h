@@ -40,8 +40,9 @@ struct Hands {
 [[nodiscard]] loadgen::LoadOptions options_of(const LoadNeed& need, const StageOptions& options,
                                               std::chrono::milliseconds duration);
 
-/// Runs every load that the claims want once, looks at the servers and asks the statements. After a
-/// stop no further load begins; the rest is gathered all the same.
+/// Runs every load that the claims want, looks at the servers and asks the statements. A load with
+/// raised rare operations is run again, for 2 minutes at most, where one of them ran less than 300
+/// times. After a stop no further load begins; the rest is gathered all the same.
 [[nodiscard]] Evidence gather(const std::vector<Claim>& claims, const StageOptions& options,
                               const Hands& hands, const StopFlag* stop);
 

@@ -116,7 +116,7 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
   } else {
     out.fail();
   }
-  judge_percentiles(load, keys.terms, out);
+  judge_all_operations(load, keys.terms.percentiles, out);
   judge_refused(load, keys.terms, out);
   apply_rule_zero(
       findings_of(load, keys.terms.errors_max),

@@ -92,7 +92,7 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
     out.evidence.push_back(
         fmt::format("the load did not have {} users at once most of the time", keys.at_least));
   }
-  judge_percentiles(load, keys.terms, out);
+  judge_all_operations(load, keys.terms.percentiles, out);
   judge_refused(load, keys.terms, out);
   apply_rule_zero(findings_of(load, keys.terms.errors_max), ClaimKind::users, out);
   return out;

@@ -197,7 +197,7 @@ TEST(ClaimsTest, BelowTheClaimedScaleNothingIsShown) {
 
 // All sales had been deleted, and the claim still named the 100,000 of the seed's ledger.
 TEST(ClaimsTest, RowsThatTheSeedMadeAndThatAreGoneAreNoticed) {
-  auto load = load_with(200, 0, 1000);
+  auto load = load_with(400, 0, 1000);
   load.dataset.emplace();
   load.dataset->products = 2000;
   load.dataset->sales = 100'000;
@@ -249,12 +249,36 @@ TEST(ClaimsTest, AServerThatHasNoRoomForTheClaimFailsIt) {
 TEST(ClaimsTest, OneSlowOperationFailsSubSecondAndIsNamed) {
   const auto judged = [](std::int64_t response_us) {
     return judge_one("query-subsecond",
-                     evidence_for("query-subsecond", load_with(200, 0, response_us)));
+                     evidence_for("query-subsecond", load_with(400, 0, response_us)));
   };
   EXPECT_EQ(judged(500'000).verdict, Verdict::pass);
   const auto slow = judged(1'200'000);
   EXPECT_EQ(slow.verdict, Verdict::fail);
   EXPECT_THAT(slow.measured, HasSubstr("lookup"));
+}
+
+/// `late` of `samples` operations took two seconds, where the claim allows one.
+ClaimVerdict judge_late(std::int64_t samples, std::int64_t late) {
+  auto load = load_with(samples - late, 0, 1000);
+  auto& totals = load.operations[0].totals;
+  for (std::int64_t i = 0; i < late; ++i) totals.response.record(2'000'000);
+  totals.offered = totals.completed = samples;
+  return judge_one("query-subsecond", evidence_for("query-subsecond", load));
+}
+
+TEST(ClaimsTest, ALatencyPassesWhenEnoughSamplesShowItAndNotByOne) {
+  EXPECT_EQ(judge_late(298, 0).verdict, Verdict::inconclusive);
+  EXPECT_EQ(judge_late(299, 0).verdict, Verdict::pass);
+  const auto few = judge_late(100, 0);
+  EXPECT_EQ(few.reason, Reason::samples);
+  EXPECT_THAT(few.evidence, testing::Contains(HasSubstr("lookup: 0 of 100")));
+  EXPECT_THAT(few.evidence, testing::Contains(HasSubstr("199 more without a miss would decide")));
+}
+
+TEST(ClaimsTest, OneLateAnswerIsNoProofOfASlowServer) {
+  EXPECT_EQ(judge_late(14, 1).verdict, Verdict::inconclusive);
+  EXPECT_EQ(judge_late(100'000, 1).verdict, Verdict::pass);
+  EXPECT_EQ(judge_late(14, 4).verdict, Verdict::fail);
 }
 
 TEST(ClaimsTest, AnOperationThatNeverRanLeavesItInconclusive) {

@@ -132,6 +132,33 @@ TEST(StagesTest, RareOperationsAreRaisedAndSwitchedOffOnesAreNot) {
                           [](const auto& each) { return each.weight < 0.5; }));
 }
 
+/// The times of the runs of a latency claim whose only operation ran so often in the first of them.
+std::vector<std::chrono::milliseconds> times_with(std::int64_t samples, const std::string& keys) {
+  Recorder recorder;
+  auto hands = recorder.hands();
+  hands.drive = [&](const loadgen::LoadOptions& options) {
+    recorder.driven.push_back(options);
+    loadgen::LoadResult result;
+    result.options = options;
+    result.operations.push_back({.name = "lookup"});
+    result.operations[0].totals.offered = samples;
+    return result;
+  };
+  (void)gather(sheet("  - {id: a, text: t, check: latency, p99: 1s" + keys + "}\n"),
+               {.budget = 30s}, hands, nullptr);
+  std::vector<std::chrono::milliseconds> out;
+  for (const auto& each : recorder.driven) out.push_back(each.duration);
+  return out;
+}
+
+TEST(StagesTest, ALoadGoesOnUntilARareOperationHasItsSamples) {
+  EXPECT_THAT(times_with(300, ""), ElementsAre(10s));
+  EXPECT_THAT(times_with(150, ""), ElementsAre(10s, 25s));
+  EXPECT_THAT(times_with(1, ""), ElementsAre(10s, 2min)) << "there is a limit";
+  EXPECT_THAT(times_with(0, ""), ElementsAre(10s)) << "no time is long enough";
+  EXPECT_THAT(times_with(150, ", duration: 8s"), ElementsAre(8s)) << "the claim says how long";
+}
+
 TEST(StagesTest, AnOperationOfWeightZeroIsInNoLoad) {
   const auto file = testing_support::scratch_dir() / "off.yaml";
   write_file_atomically(file,

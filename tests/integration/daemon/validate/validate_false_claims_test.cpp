@@ -1,0 +1,210 @@
+// `pantryd validate` on a real server, with claims that are false in ways that an earlier version
+// passed, each beside a healthy control. One command judges a whole sheet: every claim names a
+// workload of its own, so each has a run of its own.
+#include <gmock/gmock.h>
+
+#include <atomic>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "base/file.h"
+#include "pg/connection.h"
+#include "tests/support/places.h"
+#include "tests/support/shared_sandbox.h"
+
+namespace pantryd {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::AnyOf;
+using testing_support::run_binary;
+using testing_support::scratch_dir;
+using testing_support::shared_sandbox;
+
+std::string written(const std::string& name, const std::string& text) {
+  const auto path = scratch_dir() / name;
+  write_file_atomically(path, text);
+  return path.string();
+}
+
+void run_sql(const std::string& sql) {
+  auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(30s));
+  // One statement a message: ALTER SYSTEM refuses a transaction.
+  (void)admin.exec(sql, Deadline::in(30s));
+}
+
+/// A workload of one operation, in a file of its own.
+std::string workload(const std::string& name, const std::string& operation) {
+  return written(name + ".yaml", "version: 1\nname: " + name + "\noperations:\n  - {name: " + name +
+                                     ", weight: 1, " + operation + "}\n");
+}
+
+struct Case {
+  std::string id;
+  std::string keys;       ///< of the claim, but for its workload
+  std::string operation;  ///< of that workload; empty: the claim has no load
+};
+
+/// The verdicts of a sheet by claim, and the whole of what was printed.
+struct Judged {
+  std::map<std::string, std::string> verdicts;
+  std::string output;
+  std::string operator[](const std::string& id) const {
+    const auto found = verdicts.find(id);
+    return found == verdicts.end() ? "not judged" : found->second;
+  }
+};
+
+Judged validate(const std::vector<Case>& cases) {
+  std::string sheet = "version: 1\nclaims:\n";
+  for (const auto& each : cases) {
+    sheet += "  - {id: " + each.id + ", text: t, " + each.keys;
+    if (!each.operation.empty()) {
+      sheet += ", duration: 3s, workload: \"" + workload(each.id, each.operation) + "\"";
+    }
+    sheet += "}\n";
+  }
+  const auto out = scratch_dir() / "report";
+  const auto run =
+      run_binary(places::binary,
+                 {"--dsn", testing_support::dsn_of(shared_sandbox().primary()), "validate",
+                  "--claims", written("claims.yaml", sheet), "--out", out.string()},
+                 240s);
+  Judged judged;
+  judged.output = run.output;
+  const auto json = nlohmann::json::parse(try_read_file(out / "claims.json").value_or("{}"));
+  for (const auto& each : json.value("claims", nlohmann::json::array())) {
+    judged.verdicts[each["id"].get<std::string>()] = each["verdict"].get<std::string>();
+  }
+  return judged;
+}
+
+constexpr const char* kQuick = "slo: {p99: 1s}, steps: [{sql: SELECT 1}]";
+/// Thirteen connections carry 100 a second of it.
+constexpr const char* kSleep = "slo: {p99: 1s}, steps: [{sql: 'SELECT pg_sleep(0.13)'}]";
+
+TEST(FalseClaimsTest, WorkThatWasNotDoneIsNoThroughput) {
+  const auto judged = validate({
+      {"healthy", "check: throughput, at_least: 200, offered: 260, users: 13", kQuick},
+      {"saturated", "check: throughput, at_least: 110, offered: 150, users: 13", kSleep},
+      {"refused", "check: throughput, at_least: 200, offered: 260, users: 13",
+       "refusals: ['22012'], slo: {p99: 1s}, steps: [{sql: SELECT 1 / 0}]"},
+      {"skipped", "check: throughput, at_least: 200, offered: 260, users: 13",
+       "slo: {p99: 1s}, let: {flag: {choice: ['no']}}, "
+       "steps: [{sql: SELECT 1, when: '$flag = yes'}]"},
+      {"failing", "check: throughput, at_least: 200, offered: 260, users: 13",
+       "slo: {p99: 1s}, steps: [{sql: SELECT 1 / 0}]"},
+      {"backlog", "check: throughput, at_least: 50, offered: 150, users: 13",
+       "steps: [{sql: 'SELECT pg_sleep(0.13)'}]"},
+  });
+  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
+  EXPECT_EQ(judged["saturated"], "FAIL") << judged.output;
+  EXPECT_EQ(judged["refused"], "FAIL") << judged.output;
+  EXPECT_EQ(judged["skipped"], "INVALID") << judged.output;
+  EXPECT_EQ(judged["failing"], "FAIL") << judged.output;
+  // It carries 50 a second, but under a load that it cannot keep up with.
+  EXPECT_EQ(judged["backlog"], "INCONCLUSIVE") << judged.output;
+}
+
+TEST(FalseClaimsTest, UsersThatWereNotThereOrNotServedAreNoUsers) {
+  const auto judged = validate({
+      {"healthy", "check: users, at_least: 20, think: 100ms", kQuick},
+      {"alone", "check: users, at_least: 20, offered: 50", kQuick},
+      {"unserved", "check: users, at_least: 20, offered: 400, connections: 20", kSleep},
+      {"slow", "check: users, at_least: 20, p99: 100ms", kSleep},
+      {"crowd", "check: users, at_least: 900", kQuick},
+  });
+  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
+  EXPECT_EQ(judged["alone"], "INCONCLUSIVE") << judged.output;
+  EXPECT_EQ(judged["unserved"], "FAIL") << judged.output;
+  EXPECT_EQ(judged["slow"], "FAIL") << judged.output;
+  EXPECT_EQ(judged["crowd"], "FAIL") << "the server has no room: " << judged.output;
+}
+
+TEST(FalseClaimsTest, ALatencyHoldsForTheShareAndTheUsersThatItNames) {
+  const std::string one_in_thirty =
+      "steps: [{sql: 'SELECT pg_sleep(CASE WHEN random() < 0.03 THEN 0.15 ELSE 0 END)'}]";
+  const std::string locked =
+      "transaction: true, steps: [{sql: 'SELECT pg_advisory_xact_lock(7)'}, "
+      "{sql: 'SELECT pg_sleep(0.005)'}]";
+  const auto judged = validate({
+      {"healthy", "check: latency, p99: 100ms", kQuick},
+      {"tail", "check: latency, p99: 100ms", one_in_thirty},
+      {"median", "check: latency, p50: 100ms", one_in_thirty},
+      {"few", "check: latency, p999: 100ms, users: 1", "steps: [{sql: 'SELECT pg_sleep(0.01)'}]"},
+      {"two", "check: latency, p50: 60ms, users: 2", locked},
+      {"forty", "check: latency, p50: 60ms, users: 40", locked},
+  });
+  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
+  EXPECT_EQ(judged["tail"], "FAIL") << judged.output;
+  EXPECT_EQ(judged["median"], "PASS") << judged.output;
+  EXPECT_EQ(judged["few"], "INCONCLUSIVE") << judged.output;
+  EXPECT_EQ(judged["two"], "PASS") << judged.output;
+  EXPECT_EQ(judged["forty"], "FAIL") << judged.output;
+}
+
+TEST(FalseClaimsTest, WhatLosesSalesOutsideOfTheServersSettingsFailsDurability) {
+  const std::vector<Case> durability{{"durable", "check: durability", ""}};
+  EXPECT_EQ(validate(durability)["durable"], "INCONCLUSIVE") << "settings alone prove nothing";
+  run_sql("CREATE ROLE till LOGIN");
+  run_sql("ALTER ROLE till SET synchronous_commit = off");
+  EXPECT_EQ(validate(durability)["durable"], "FAIL");
+  run_sql("ALTER ROLE till RESET synchronous_commit");
+  run_sql("CREATE UNLOGGED TABLE debts (n int)");
+  EXPECT_EQ(validate(durability)["durable"], "FAIL");
+  run_sql("DROP TABLE debts");
+  run_sql("ALTER DATABASE " + shared_sandbox().primary().get("dbname") +
+          " SET synchronous_commit = off");
+  EXPECT_EQ(validate(durability)["durable"], "FAIL");
+  run_sql("ALTER DATABASE " + shared_sandbox().primary().get("dbname") +
+          " RESET synchronous_commit");
+  EXPECT_EQ(validate(durability)["durable"], "INCONCLUSIVE");
+}
+
+TEST(FalseClaimsTest, AWorkloadThatSwitchesItsOwnDurabilityOffShowsNothing) {
+  run_sql("CREATE TABLE IF NOT EXISTS marks (n int)");
+  const std::string keys = "check: throughput, at_least: 100, offered: 140, users: 8";
+  const auto judged = validate({
+      {"durable", keys,
+       "transaction: true, slo: {p99: 1s}, steps: [{sql: INSERT INTO marks VALUES (1)}]"},
+      {"loose", keys,
+       "transaction: true, slo: {p99: 1s}, steps: [{sql: SET LOCAL synchronous_commit TO off}, "
+       "{sql: INSERT INTO marks VALUES (1)}]"},
+  });
+  EXPECT_EQ(judged["durable"], "PASS") << judged.output;
+  EXPECT_EQ(judged["loose"], "INVALID") << judged.output;
+}
+
+// The settings were as they should be at both ends of the load, and off in between.
+TEST(FalseClaimsTest, SettingsThatWereOffOnlyDuringTheLoadAreNoticed) {
+  std::atomic<bool> over{false};
+  std::thread somebody([&] {
+    auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(30s));
+    const auto running = [&] {
+      return admin
+                 .exec(
+                     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                     "'pantryd-load%'",
+                     Deadline::in(30s))
+                 .i64(0, 0) > 2;
+    };
+    while (!over && !running()) std::this_thread::sleep_for(20ms);
+    std::this_thread::sleep_for(3500ms);  // in the measured window
+    (void)admin.exec("ALTER SYSTEM SET synchronous_commit = off", Deadline::in(30s));
+    (void)admin.exec("SELECT pg_reload_conf()", Deadline::in(30s));
+    std::this_thread::sleep_for(1500ms);
+    (void)admin.exec("ALTER SYSTEM RESET synchronous_commit", Deadline::in(30s));
+    (void)admin.exec("SELECT pg_reload_conf()", Deadline::in(30s));
+  });
+  const auto judged =
+      validate({{"rate", "check: throughput, at_least: 200, offered: 260, users: 8", kQuick},
+                {"durable", "check: durability", ""}});
+  over = true;
+  somebody.join();
+  EXPECT_EQ(judged["rate"], "INVALID") << judged.output;
+  EXPECT_THAT(judged["durable"], AnyOf("FAIL", "INCONCLUSIVE")) << judged.output;
+}
+
+}  // namespace
+}  // namespace pantryd
