@@ -131,6 +131,20 @@ TEST(SelfCheckTest, WhatAReaderMustKnowIsAWarningAndNoFinding) {
   EXPECT_THAT(check_self(facts).warnings, ElementsAre(HasSubstr("restarted")));
 }
 
+// A workload without a table made a run INVALID for "731 transactions beside our 749": the client
+// had done 10,003, and pg_stat_database publishes none of a transaction without table access.
+TEST(SelfCheckTest, OurTransactionsAreAtLeastThoseThatTheClientMade) {
+  LoadResult result;
+  result.evidence.server.own_transactions = 749;
+  result.operations.emplace_back();
+  result.operations[0].totals.offered = 10'013;
+  result.operations[0].totals.completed = 10'003;
+  result.operations[0].totals.not_started = 10;
+  EXPECT_EQ(self_check_facts(result).server.own_transactions, 10'003);
+  result.evidence.server.own_transactions = 20'000;  // two of an operation
+  EXPECT_EQ(self_check_facts(result).server.own_transactions, 20'000);
+}
+
 TEST(SelfCheckTest, MoreThreadsShareTheTimeInWhichTheyMayStall) {
   auto facts = fine();
   facts.loop.stalls = 20;
