@@ -17,7 +17,6 @@ namespace pantryd {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::AnyOf;
 using testing_support::run_binary;
 using testing_support::scratch_dir;
 using testing_support::shared_sandbox;
@@ -42,18 +41,19 @@ std::string workload(const std::string& name, const std::string& operation) {
 
 struct Case {
   std::string id;
-  std::string keys;       ///< of the claim, but for its workload
-  std::string operation;  ///< of that workload; empty: the claim has no load
+  std::string expected;        ///< verdict
+  std::string keys;            ///< of the claim, but for its workload
+  std::string operation = {};  ///< of that workload; empty: the claim has no load
 };
 
-/// The verdicts of a sheet by claim, and the whole of what was printed.
+struct Found {
+  std::string verdict = "not judged";
+  std::string reason;
+};
+
 struct Judged {
-  std::map<std::string, std::string> verdicts;
+  std::map<std::string, Found> claims;
   std::string output;
-  std::string operator[](const std::string& id) const {
-    const auto found = verdicts.find(id);
-    return found == verdicts.end() ? "not judged" : found->second;
-  }
 };
 
 Judged validate(const std::vector<Case>& cases) {
@@ -61,7 +61,8 @@ Judged validate(const std::vector<Case>& cases) {
   for (const auto& each : cases) {
     sheet += "  - {id: " + each.id + ", text: t, " + each.keys;
     if (!each.operation.empty()) {
-      sheet += ", duration: 3s, workload: \"" + workload(each.id, each.operation) + "\"";
+      if (each.keys.find("duration") == std::string::npos) sheet += ", duration: 3s";
+      sheet += ", workload: \"" + workload(each.id, each.operation) + "\"";
     }
     sheet += "}\n";
   }
@@ -75,9 +76,32 @@ Judged validate(const std::vector<Case>& cases) {
   judged.output = run.output;
   const auto json = nlohmann::json::parse(try_read_file(out / "claims.json").value_or("{}"));
   for (const auto& each : json.value("claims", nlohmann::json::array())) {
-    judged.verdicts[each["id"].get<std::string>()] = each["verdict"].get<std::string>();
+    const auto reason = each["reason"].is_string() ? each["reason"].get<std::string>() : "";
+    judged.claims[each["id"].get<std::string>()] = {each["verdict"].get<std::string>(), reason};
   }
   return judged;
+}
+
+/// Judges the cases. A machine with other work may make the load generator the limit, which is
+/// INVALID (client) and no verdict on the server: such a case is tried twice more.
+void expect_verdicts(std::vector<Case> cases) {
+  for (int attempt = 0; attempt < 3 && !cases.empty(); ++attempt) {
+    const auto judged = validate(cases);
+    std::vector<Case> again;
+    for (const auto& each : cases) {
+      const auto found = judged.claims.find(each.id);
+      const auto is = found == judged.claims.end() ? Found() : found->second;
+      if (is.verdict == each.expected) continue;
+      if (attempt < 2 && is.verdict == "INVALID" && is.reason == "client") {
+        again.push_back(each);
+        continue;
+      }
+      ADD_FAILURE() << each.id << " is " << is.verdict << " (" << is.reason << "), and not "
+                    << each.expected << ":\n"
+                    << judged.output;
+    }
+    cases = std::move(again);
+  }
 }
 
 constexpr const char* kQuick = "slo: {p99: 1s}, steps: [{sql: SELECT 1}]";
@@ -85,41 +109,32 @@ constexpr const char* kQuick = "slo: {p99: 1s}, steps: [{sql: SELECT 1}]";
 constexpr const char* kSleep = "slo: {p99: 1s}, steps: [{sql: 'SELECT pg_sleep(0.13)'}]";
 
 TEST(FalseClaimsTest, WorkThatWasNotDoneIsNoThroughput) {
-  const auto judged = validate({
-      {"healthy", "check: throughput, at_least: 200, offered: 260, users: 13", kQuick},
-      {"saturated", "check: throughput, at_least: 110, offered: 150, users: 13", kSleep},
-      {"refused", "check: throughput, at_least: 200, offered: 260, users: 13",
+  expect_verdicts({
+      {"healthy", "PASS", "check: throughput, at_least: 200, offered: 260, users: 13", kQuick},
+      {"saturated", "FAIL", "check: throughput, at_least: 110, offered: 200, users: 13", kSleep},
+      {"seventy", "PASS", "check: throughput, at_least: 70, offered: 77, users: 13, duration: 20s",
+       kSleep},
+      {"refused", "FAIL", "check: throughput, at_least: 200, offered: 260, users: 13",
        "refusals: ['22012'], slo: {p99: 1s}, steps: [{sql: SELECT 1 / 0}]"},
-      {"skipped", "check: throughput, at_least: 200, offered: 260, users: 13",
+      {"skipped", "INVALID", "check: throughput, at_least: 200, offered: 260, users: 13",
        "slo: {p99: 1s}, let: {flag: {choice: ['no']}}, "
        "steps: [{sql: SELECT 1, when: '$flag = yes'}]"},
-      {"failing", "check: throughput, at_least: 200, offered: 260, users: 13",
+      {"failing", "FAIL", "check: throughput, at_least: 200, offered: 260, users: 13",
        "slo: {p99: 1s}, steps: [{sql: SELECT 1 / 0}]"},
-      {"backlog", "check: throughput, at_least: 50, offered: 150, users: 13",
+      // It carries 50 a second, but under a load that it cannot keep up with.
+      {"backlog", "INCONCLUSIVE", "check: throughput, at_least: 50, offered: 150, users: 13",
        "steps: [{sql: 'SELECT pg_sleep(0.13)'}]"},
   });
-  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
-  EXPECT_EQ(judged["saturated"], "FAIL") << judged.output;
-  EXPECT_EQ(judged["refused"], "FAIL") << judged.output;
-  EXPECT_EQ(judged["skipped"], "INVALID") << judged.output;
-  EXPECT_EQ(judged["failing"], "FAIL") << judged.output;
-  // It carries 50 a second, but under a load that it cannot keep up with.
-  EXPECT_EQ(judged["backlog"], "INCONCLUSIVE") << judged.output;
 }
 
 TEST(FalseClaimsTest, UsersThatWereNotThereOrNotServedAreNoUsers) {
-  const auto judged = validate({
-      {"healthy", "check: users, at_least: 20, think: 100ms", kQuick},
-      {"alone", "check: users, at_least: 20, offered: 50", kQuick},
-      {"unserved", "check: users, at_least: 20, offered: 400, connections: 20", kSleep},
-      {"slow", "check: users, at_least: 20, p99: 100ms", kSleep},
-      {"crowd", "check: users, at_least: 900", kQuick},
+  expect_verdicts({
+      {"healthy", "PASS", "check: users, at_least: 20, think: 100ms", kQuick},
+      {"alone", "INCONCLUSIVE", "check: users, at_least: 20, offered: 50", kQuick},
+      {"unserved", "FAIL", "check: users, at_least: 20, offered: 400, connections: 20", kSleep},
+      {"slow", "FAIL", "check: users, at_least: 20, p99: 100ms", kSleep},
+      {"crowd", "FAIL", "check: users, at_least: 900", kQuick},
   });
-  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
-  EXPECT_EQ(judged["alone"], "INCONCLUSIVE") << judged.output;
-  EXPECT_EQ(judged["unserved"], "FAIL") << judged.output;
-  EXPECT_EQ(judged["slow"], "FAIL") << judged.output;
-  EXPECT_EQ(judged["crowd"], "FAIL") << "the server has no room: " << judged.output;
 }
 
 TEST(FalseClaimsTest, ALatencyHoldsForTheShareAndTheUsersThatItNames) {
@@ -128,52 +143,46 @@ TEST(FalseClaimsTest, ALatencyHoldsForTheShareAndTheUsersThatItNames) {
   const std::string locked =
       "transaction: true, steps: [{sql: 'SELECT pg_advisory_xact_lock(7)'}, "
       "{sql: 'SELECT pg_sleep(0.005)'}]";
-  const auto judged = validate({
-      {"healthy", "check: latency, p99: 100ms", kQuick},
-      {"tail", "check: latency, p99: 100ms", one_in_thirty},
-      {"median", "check: latency, p50: 100ms", one_in_thirty},
-      {"few", "check: latency, p999: 100ms, users: 1", "steps: [{sql: 'SELECT pg_sleep(0.01)'}]"},
-      {"two", "check: latency, p50: 60ms, users: 2", locked},
-      {"forty", "check: latency, p50: 60ms, users: 40", locked},
+  expect_verdicts({
+      {"healthy", "PASS", "check: latency, p99: 100ms", kQuick},
+      {"tail", "FAIL", "check: latency, p99: 100ms", one_in_thirty},
+      {"median", "PASS", "check: latency, p50: 100ms", one_in_thirty},
+      {"few", "INCONCLUSIVE", "check: latency, p999: 100ms, users: 1",
+       "steps: [{sql: 'SELECT pg_sleep(0.01)'}]"},
+      {"two", "PASS", "check: latency, p50: 60ms, users: 2", locked},
+      {"forty", "FAIL", "check: latency, p50: 60ms, users: 40", locked},
   });
-  EXPECT_EQ(judged["healthy"], "PASS") << judged.output;
-  EXPECT_EQ(judged["tail"], "FAIL") << judged.output;
-  EXPECT_EQ(judged["median"], "PASS") << judged.output;
-  EXPECT_EQ(judged["few"], "INCONCLUSIVE") << judged.output;
-  EXPECT_EQ(judged["two"], "PASS") << judged.output;
-  EXPECT_EQ(judged["forty"], "FAIL") << judged.output;
 }
 
 TEST(FalseClaimsTest, WhatLosesSalesOutsideOfTheServersSettingsFailsDurability) {
-  const std::vector<Case> durability{{"durable", "check: durability", ""}};
-  EXPECT_EQ(validate(durability)["durable"], "INCONCLUSIVE") << "settings alone prove nothing";
+  const auto expect = [](const std::string& verdict) {
+    expect_verdicts({{"durable", verdict, "check: durability"}});
+  };
+  const auto database = shared_sandbox().primary().get("dbname");
+  expect("INCONCLUSIVE");  // settings alone prove nothing
   run_sql("CREATE ROLE till LOGIN");
   run_sql("ALTER ROLE till SET synchronous_commit = off");
-  EXPECT_EQ(validate(durability)["durable"], "FAIL");
+  expect("FAIL");
   run_sql("ALTER ROLE till RESET synchronous_commit");
   run_sql("CREATE UNLOGGED TABLE debts (n int)");
-  EXPECT_EQ(validate(durability)["durable"], "FAIL");
+  expect("FAIL");
   run_sql("DROP TABLE debts");
-  run_sql("ALTER DATABASE " + shared_sandbox().primary().get("dbname") +
-          " SET synchronous_commit = off");
-  EXPECT_EQ(validate(durability)["durable"], "FAIL");
-  run_sql("ALTER DATABASE " + shared_sandbox().primary().get("dbname") +
-          " RESET synchronous_commit");
-  EXPECT_EQ(validate(durability)["durable"], "INCONCLUSIVE");
+  run_sql("ALTER DATABASE " + database + " SET synchronous_commit = off");
+  expect("FAIL");
+  run_sql("ALTER DATABASE " + database + " RESET synchronous_commit");
+  expect("INCONCLUSIVE");
 }
 
 TEST(FalseClaimsTest, AWorkloadThatSwitchesItsOwnDurabilityOffShowsNothing) {
   run_sql("CREATE TABLE IF NOT EXISTS marks (n int)");
   const std::string keys = "check: throughput, at_least: 100, offered: 140, users: 8";
-  const auto judged = validate({
-      {"durable", keys,
+  expect_verdicts({
+      {"durable", "PASS", keys,
        "transaction: true, slo: {p99: 1s}, steps: [{sql: INSERT INTO marks VALUES (1)}]"},
-      {"loose", keys,
+      {"loose", "INVALID", keys,
        "transaction: true, slo: {p99: 1s}, steps: [{sql: SET LOCAL synchronous_commit TO off}, "
        "{sql: INSERT INTO marks VALUES (1)}]"},
   });
-  EXPECT_EQ(judged["durable"], "PASS") << judged.output;
-  EXPECT_EQ(judged["loose"], "INVALID") << judged.output;
 }
 
 // The settings were as they should be at both ends of the load, and off in between.
@@ -197,13 +206,14 @@ TEST(FalseClaimsTest, SettingsThatWereOffOnlyDuringTheLoadAreNoticed) {
     (void)admin.exec("ALTER SYSTEM RESET synchronous_commit", Deadline::in(30s));
     (void)admin.exec("SELECT pg_reload_conf()", Deadline::in(30s));
   });
-  const auto judged =
-      validate({{"rate", "check: throughput, at_least: 200, offered: 260, users: 8", kQuick},
-                {"durable", "check: durability", ""}});
+  const auto judged = validate(
+      {{"rate", "INVALID", "check: throughput, at_least: 200, offered: 260, users: 8", kQuick}});
   over = true;
   somebody.join();
-  EXPECT_EQ(judged["rate"], "INVALID") << judged.output;
-  EXPECT_THAT(judged["durable"], AnyOf("FAIL", "INCONCLUSIVE")) << judged.output;
+  const auto found = judged.claims.find("rate");
+  ASSERT_NE(found, judged.claims.end()) << judged.output;
+  EXPECT_EQ(found->second.verdict, "INVALID") << judged.output;
+  EXPECT_EQ(found->second.reason, "load") << judged.output;
 }
 
 }  // namespace

@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Does `validate` say the same again? At half of what an idle sandbox carries in a closed loop, a
+# claim of throughput, one of users and one of latency have to PASS in each of $ROUNDS rounds (20).
+# A line a figure: name value unit goal ok|short; exit code 1 where a round had another verdict,
+# whose evidence is printed. About a minute a round. Only an idle machine gives figures that mean
+# something: the load of the machine is printed.
+set -euo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
+pantryd=${PANTRYD:-$ROOT/build/release/pantryd}
+rounds=${ROUNDS:-20}
+readonly CONNECTIONS=10
+work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
+chmod 755 "$work" # the servers run as another user
+
+end() {
+  timeout 60 "$pantryd" sandbox down --dir "$work/sandbox" >/dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap end EXIT
+
+# number FILE KEY: of a result in JSON, where the key stands on a line of its own or not.
+number() {
+  grep -oE "\"$2\": *[0-9.]+" "$1" | head -n 1 | grep -oE '[0-9.]+$'
+}
+
+"$pantryd" sandbox up --dir "$work/sandbox" --no-standby --no-backups >"$work/up.log"
+dsn=$(sed -n 's/^primary=//p' "$work/up.log")
+"$pantryd" migrate up --dsn "$dsn" >/dev/null
+"$pantryd" seed --products 2000 --sales 10000 --dsn "$dsn" >/dev/null
+
+echo "# load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
+"$pantryd" load run --dsn "$dsn" --users "$CONNECTIONS" --connections "$CONNECTIONS" --duration 8s \
+  --out "$work/closed.json" >"$work/closed.log" 2>&1 || true
+carried=$(number "$work/closed.json" completed_per_s)
+half=$(awk -v rate="$carried" 'BEGIN { printf "%d", rate / 2 }')
+think=$(awk -v rate="$carried" -v users="$CONNECTIONS" \
+  'BEGIN { ms = 1000 * users / rate; printf "%d", ms < 1 ? 1 : ms }')
+echo "carried $carried operations/s - ok"
+cat >"$work/claims.yaml" <<YAML
+version: 1
+claims:
+  - {id: throughput, text: t, check: throughput, at_least: $((half * 10 / 11)), offered: $half,
+     users: 100, connections: 50, duration: 5s}
+  - {id: users, text: t, check: users, at_least: $CONNECTIONS, think: ${think}ms, duration: 5s}
+  - {id: latency, text: t, check: latency, p99: 1s}
+YAML
+
+declare -A passed=([throughput]=0 [users]=0 [latency]=0)
+for ((round = 1; round <= rounds; ++round)); do
+  "$pantryd" validate --dsn "$dsn" --claims "$work/claims.yaml" --budget 15s >"$work/round.log" \
+    2>&1 || true
+  whole=1
+  for claim in "${!passed[@]}"; do
+    if grep -qE "^$claim +PASS|^PASS +$claim" "$work/round.log"; then
+      passed[$claim]=$((passed[$claim] + 1))
+    else
+      whole=0
+    fi
+  done
+  ((whole)) || sed "s/^/# round $round: /" "$work/round.log"
+done
+code=0
+for claim in throughput users latency; do
+  word=ok
+  ((passed[$claim] == rounds)) || { word=short && code=1; }
+  echo "pass_$claim ${passed[$claim]} of_$rounds $rounds $word"
+done
+echo "# load of the machine after: $(cut -d' ' -f1-3 /proc/loadavg)"
+((code == 0))
