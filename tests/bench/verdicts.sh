@@ -2,13 +2,16 @@
 # Does `validate` say the same again? At half of what an idle sandbox carries in a closed loop, a
 # claim of throughput, one of users and one of latency have to PASS in each of $ROUNDS rounds (20).
 # A line a figure: name value unit goal ok|short; exit code 1 where a round had another verdict,
-# whose evidence is printed. About a minute a round. Only an idle machine gives figures that mean
-# something: the load of the machine is printed.
+# whose evidence is printed. A round that is INVALID by its client, because the machine had other
+# work, says nothing and is made again, at most as often as there are rounds. About 45 s a round,
+# with SHORT=1 35 s. Only an idle machine gives figures that mean something: its load is printed.
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
 pantryd=${PANTRYD:-$ROOT/build/release/pantryd}
 rounds=${ROUNDS:-20}
+seconds=5 latency='' # its load is as long as each operation needs for its samples
+[[ -z ${SHORT:-} ]] || seconds=3 latency=', duration: 18s'
 readonly CONNECTIONS=10
 work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
 chmod 755 "$work" # the servers run as another user
@@ -30,7 +33,7 @@ dsn=$(sed -n 's/^primary=//p' "$work/up.log")
 "$pantryd" seed --products 2000 --sales 10000 --dsn "$dsn" >/dev/null
 
 echo "# load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
-"$pantryd" load run --dsn "$dsn" --users "$CONNECTIONS" --connections "$CONNECTIONS" --duration 8s \
+"$pantryd" load run --dsn "$dsn" --rate max --connections "$CONNECTIONS" --duration 8s \
   --out "$work/closed.json" >"$work/closed.log" 2>&1 || true
 carried=$(number "$work/closed.json" completed_per_s)
 half=$(awk -v rate="$carried" 'BEGIN { printf "%d", rate / 2 }')
@@ -41,18 +44,23 @@ cat >"$work/claims.yaml" <<YAML
 version: 1
 claims:
   - {id: throughput, text: t, check: throughput, at_least: $((half * 10 / 11)), offered: $half,
-     users: 100, connections: 50, duration: 5s}
-  - {id: users, text: t, check: users, at_least: $CONNECTIONS, think: ${think}ms, duration: 5s}
-  - {id: latency, text: t, check: latency, p99: 1s}
+     users: 100, connections: 50, duration: ${seconds}s}
+  - {id: users, text: t, check: users, at_least: $CONNECTIONS, think: ${think}ms, duration: ${seconds}s}
+  - {id: latency, text: t, check: latency, p99: 1s$latency}
 YAML
 
 declare -A passed=([throughput]=0 [users]=0 [latency]=0)
+repeated=0
 for ((round = 1; round <= rounds; ++round)); do
   "$pantryd" validate --dsn "$dsn" --claims "$work/claims.yaml" --budget 15s >"$work/round.log" \
     2>&1 || true
+  if grep -qE '^[a-z]+ INVALID \(client\)' "$work/round.log" && ((repeated < rounds)); then
+    repeated=$((repeated + 1)) round=$((round - 1))
+    continue
+  fi
   whole=1
   for claim in "${!passed[@]}"; do
-    if grep -qE "^$claim +PASS|^PASS +$claim" "$work/round.log"; then
+    if grep -qE "^$claim +PASS" "$work/round.log"; then
       passed[$claim]=$((passed[$claim] + 1))
     else
       whole=0
@@ -60,6 +68,7 @@ for ((round = 1; round <= rounds; ++round)); do
   done
   ((whole)) || sed "s/^/# round $round: /" "$work/round.log"
 done
+echo "invalid_rounds $repeated rounds - ok"
 code=0
 for claim in throughput users latency; do
   word=ok
