@@ -27,6 +27,18 @@ TEST(SharesTest, SamplesThatAreMissingAreThoseThatMakeAPass) {
   EXPECT_EQ(judge_shares({{3, 300 + more - 1, 0.01}})[0], Verdict::inconclusive);
 }
 
+// P(X >= 1) of 5 at 1 % is 4.90 %, of 6 it is 5.85 %; P(X >= 2) of 35 is 4.79 %, of 36 it is 5.03
+// %.
+TEST(SharesTest, AFailBeginsExactlyWhereChanceEnds) {
+  const auto verdict = [](std::int64_t hits, std::int64_t samples) {
+    return judge_shares({{hits, samples, 0.01}})[0];
+  };
+  EXPECT_EQ(verdict(1, 5), Verdict::fail);
+  EXPECT_EQ(verdict(1, 6), Verdict::inconclusive);
+  EXPECT_EQ(verdict(2, 35), Verdict::fail);
+  EXPECT_EQ(verdict(2, 36), Verdict::inconclusive);
+}
+
 TEST(SharesTest, OneMissInAFewSamplesIsNeverProof) {
   for (std::int64_t samples = 1; samples < 300; ++samples) {
     EXPECT_NE(judge_shares(std::vector<Share>(8, {1, samples, 0.01}))[0], Verdict::fail) << samples;
