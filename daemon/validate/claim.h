@@ -2,6 +2,7 @@
 #pragma once
 
 #include <any>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,12 +21,24 @@ struct Claim {
   std::any keys;                 ///< the claim's own keys, in the type of its check
 };
 
+/// A number that a claim is judged by, for whoever computes with it.
+struct Number {
+  enum class Bound { at_least, at_most };
+  std::string name;  ///< "completed", "users", "p99", "p99 of sale"
+  std::optional<double> value;
+  std::string unit;  ///< "1/s", "ms", "users"
+  double limit = 0;  ///< of the claim, in the same unit
+  Bound bound = Bound::at_least;
+  std::int64_t samples = 0;  ///< operations, or seconds, that it was measured from
+};
+
 /// What a check concludes from the evidence. It begins as INCONCLUSIVE: a check that finds nothing
 /// to look at never passes.
 struct Judgement {
   Verdict verdict = Verdict::inconclusive;
   std::optional<Reason> reason = Reason::not_tested;  ///< of INCONCLUSIVE and INVALID; else none
   std::string measured;                               ///< the number, short; empty: not measured
+  std::vector<Number> numbers;                        ///< of every run, one after the other
   std::vector<std::string> evidence;                  ///< one line each
 
   void pass();
@@ -39,6 +52,7 @@ struct Judgement {
 
 struct ClaimVerdict : Judgement {
   Claim claim;
+  std::vector<std::string> runs;  ///< files of the loads that decide it, in the report's folder
 };
 
 }  // namespace pantryd::validate

@@ -163,6 +163,7 @@ std::vector<const loadgen::LoadResult*> results_of(const Evidence& evidence, con
 Judgement worst_of(std::vector<Judgement> rounds) {
   Judgement out = rounds.at(0);
   out.evidence.clear();
+  out.numbers.clear();
   for (std::size_t i = 0; i < rounds.size(); ++i) {
     const auto& each = rounds[i];
     if (each.verdict != out.verdict && worst(out.verdict, each.verdict) == each.verdict) {
@@ -170,6 +171,7 @@ Judgement worst_of(std::vector<Judgement> rounds) {
       out.reason = each.reason;
       out.measured = each.measured;
     }
+    out.numbers.insert(out.numbers.end(), each.numbers.begin(), each.numbers.end());
     for (const auto& line : each.evidence) {
       out.evidence.push_back(rounds.size() == 1 ? line : fmt::format("run {}: {}", i + 1, line));
     }

@@ -88,6 +88,20 @@ void add_times(const loadgen::OperationResult& operation, Judgement& out) {
                  : ""));
 }
 
+void add_number(const std::string& of, const loadgen::Histogram& response,
+                const Percentile& claimed, Judgement& out) {
+  Number number;
+  number.name = claimed.key + (of.empty() ? "" : " of " + of);
+  if (response.count() > 0) {
+    number.value = static_cast<double>(tail_us(response, claimed.share)) / 1000;
+  }
+  number.unit = "ms";
+  number.limit = static_cast<double>(claimed.limit.count());
+  number.bound = Number::Bound::at_most;
+  number.samples = response.count();
+  out.numbers.push_back(std::move(number));
+}
+
 void add_worst(const loadgen::LoadResult& load, const Percentile& claimed, Judgement& out) {
   std::int64_t worst_us = -1;
   const std::string* worst = nullptr;
@@ -112,6 +126,7 @@ void judge_each_operation(const loadgen::LoadResult& load,
   for (const auto& operation : load.operations) {
     add_times(operation, out);
     for (const auto& claimed : percentiles) {
+      add_number(operation.name, operation.totals.response, claimed, out);
       questions.push_back({operation.name, &claimed, share_of(operation.totals, claimed)});
     }
   }
@@ -137,6 +152,7 @@ void judge_all_operations(const loadgen::LoadResult& load,
         "{} {}, limit {}, of {} operations", claimed.key,
         all.response.count() == 0 ? "-" : latency_text(all.response.quantile_us(claimed.share)),
         format_duration(claimed.limit), format_count(all.response.count())));
+    add_number("", all.response, claimed, out);
     questions.push_back({"all operations", &claimed, share_of(all, claimed)});
   }
   const auto verdict = judge_questions(questions, out);

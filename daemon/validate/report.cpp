@@ -19,12 +19,24 @@ std::string with_reason(const Judgement& judgement) {
   return fmt::format("{} ({})", to_string(judgement.verdict), to_string(*judgement.reason));
 }
 
+Json number_json(const Number& number) {
+  return {{"name", number.name},
+          {"value", number.value ? Json(*number.value) : Json()},
+          {"unit", number.unit},
+          {number.bound == Number::Bound::at_least ? "at_least" : "at_most", number.limit},
+          {"samples", number.samples}};
+}
+
 Json claim_json(const ClaimVerdict& each) {
+  Json numbers = Json::array();
+  for (const auto& number : each.numbers) numbers.push_back(number_json(number));
   return {{"id", each.claim.id},
           {"text", each.claim.text},
           {"verdict", to_string(each.verdict)},
           {"reason", each.reason ? Json(to_string(*each.reason)) : Json()},
           {"measured", each.measured},
+          {"numbers", numbers},
+          {"runs", each.runs},
           {"evidence", each.evidence}};
 }
 

@@ -85,7 +85,11 @@ Needs needs_of(const std::vector<Claim>& claims) {
 std::vector<ClaimVerdict> judge_claims(const std::vector<Claim>& claims, const Evidence& evidence) {
   std::vector<ClaimVerdict> out;
   for (const auto& claim : claims) {
-    ClaimVerdict verdict{claim.check->judge(claim.keys, evidence), claim};
+    ClaimVerdict verdict{claim.check->judge(claim.keys, evidence), claim, {}};
+    for (const auto& need : claim.check->needs(claim.keys).loads) {
+      const auto* run = evidence.load(need);
+      if (run != nullptr && run->result) verdict.runs.push_back(run->file);
+    }
     const bool decided = verdict.verdict == Verdict::pass || verdict.verdict == Verdict::fail;
     PANTRYD_ASSERT(decided != verdict.reason.has_value());
     if (verdict.measured.empty()) verdict.measured = "not measured";

@@ -27,12 +27,17 @@ number() {
   grep -oE "\"$2\": *[0-9.]+" "$1" | head -n 1 | grep -oE '[0-9.]+$'
 }
 
-"$pantryd" sandbox up --dir "$work/sandbox" --no-standby --no-backups >"$work/up.log"
-dsn=$(sed -n 's/^primary=//p' "$work/up.log")
-"$pantryd" migrate up --dsn "$dsn" >/dev/null
-"$pantryd" seed --products 2000 --sales 10000 --dsn "$dsn" >/dev/null
+# fresh_shop: the same for each load, which adds sales and so slows the next one down.
+fresh_shop() {
+  "$pantryd" sandbox down --dir "$work/sandbox" >/dev/null 2>&1 || true
+  "$pantryd" sandbox up --dir "$work/sandbox" --no-standby --no-backups >"$work/up.log"
+  dsn=$(sed -n 's/^primary=//p' "$work/up.log")
+  "$pantryd" migrate up --dsn "$dsn" >/dev/null
+  "$pantryd" seed --products 2000 --sales 10000 --dsn "$dsn" >/dev/null
+}
 
 echo "# load of the machine before: $(cut -d' ' -f1-3 /proc/loadavg), $(nproc) processors"
+fresh_shop
 "$pantryd" load run --dsn "$dsn" --rate max --connections "$CONNECTIONS" --duration 8s \
   --out "$work/closed.json" >"$work/closed.log" 2>&1 || true
 carried=$(number "$work/closed.json" completed_per_s)
@@ -52,6 +57,7 @@ YAML
 declare -A passed=([throughput]=0 [users]=0 [latency]=0)
 repeated=0
 for ((round = 1; round <= rounds; ++round)); do
+  fresh_shop
   "$pantryd" validate --dsn "$dsn" --claims "$work/claims.yaml" --budget 15s >"$work/round.log" \
     2>&1 || true
   if grep -qE '^[a-z]+ INVALID \(client\)' "$work/round.log" && ((repeated < rounds)); then

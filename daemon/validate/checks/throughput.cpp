@@ -108,6 +108,8 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
   }
   add_response_times(load, out);
   const double needed = needed_rate(keys, seconds);
+  out.numbers.push_back(
+      {"completed", done, "1/s", needed, Number::Bound::at_least, load.done_in_window()});
   if (done >= needed) {
     out.pass();
   } else if (static_cast<double>(load.offered()) < needed * seconds) {

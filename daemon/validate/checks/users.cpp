@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <vector>
 
 #include "validate/check.h"
 #include "validate/load_facts.h"
@@ -50,19 +51,24 @@ struct AtOnce {
   std::int64_t with_enough = 0;  ///< of those, with at least the claimed users
   std::int64_t least = 0;
   std::int64_t most = 0;
+  std::int64_t median = 0;
 };
 
 AtOnce users_at_once(const loadgen::LoadResult& load, std::int64_t wanted) {
   AtOnce out;
+  std::vector<std::int64_t> all;
   for (const auto& window : load.totals.windows) {
     if (window.phase != loadgen::Phase::measured) continue;
     const auto users =
         load.options.rate_per_s ? window.queued + window.running : load.options.users;
     out.least = out.seconds == 0 ? users : std::min(out.least, users);
     out.most = std::max(out.most, users);
+    all.push_back(users);
     ++out.seconds;
     if (users >= wanted) ++out.with_enough;
   }
+  std::sort(all.begin(), all.end());
+  if (!all.empty()) out.median = all[all.size() / 2];
   return out;
 }
 
@@ -76,6 +82,9 @@ Judgement judge_run(const Keys& keys, const loadgen::LoadResult& load) {
       "{} to {} users at once over {} connections, at least {} in {} of {} seconds; {:.0f}/s done",
       at_once.least, at_once.most, load.options.connections, keys.at_least, at_once.with_enough,
       at_once.seconds, load.completed_per_s()));
+  out.numbers.push_back({"users", static_cast<double>(at_once.median), "users",
+                         static_cast<double>(keys.at_least), Number::Bound::at_least,
+                         at_once.seconds});
   for (const auto& [code, error] : load.totals.errors) {
     out.evidence.push_back(fmt::format("{} x {}: {}", error.count, code, error.first_message));
   }

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -185,21 +186,39 @@ TEST(FalseClaimsTest, AWorkloadThatSwitchesItsOwnDurabilityOffShowsNothing) {
   });
 }
 
+/// Calls `disturb` in the measured window of the next load, which follows 3 s of warm-up.
+class Disturbance {
+ public:
+  explicit Disturbance(std::function<void(pg::Connection&)> disturb)
+      : thread_([this, disturb = std::move(disturb)] {
+          auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(30s));
+          const auto running = [&] {
+            return admin
+                       .exec(
+                           "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
+                           "'pantryd-load%'",
+                           Deadline::in(30s))
+                       .i64(0, 0) > 2;
+          };
+          while (!over_ && !running()) std::this_thread::sleep_for(20ms);
+          std::this_thread::sleep_for(3500ms);
+          disturb(admin);
+        }) {}
+  ~Disturbance() {
+    over_ = true;
+    thread_.join();
+  }
+  Disturbance(const Disturbance&) = delete;
+  Disturbance& operator=(const Disturbance&) = delete;
+
+ private:
+  std::atomic<bool> over_{false};
+  std::thread thread_;
+};
+
 // The settings were as they should be at both ends of the load, and off in between.
 TEST(FalseClaimsTest, SettingsThatWereOffOnlyDuringTheLoadAreNoticed) {
-  std::atomic<bool> over{false};
-  std::thread somebody([&] {
-    auto admin = pg::Connection::connect(shared_sandbox().primary(), Deadline::in(30s));
-    const auto running = [&] {
-      return admin
-                 .exec(
-                     "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE "
-                     "'pantryd-load%'",
-                     Deadline::in(30s))
-                 .i64(0, 0) > 2;
-    };
-    while (!over && !running()) std::this_thread::sleep_for(20ms);
-    std::this_thread::sleep_for(3500ms);  // in the measured window
+  const Disturbance off([](pg::Connection& admin) {
     (void)admin.exec("ALTER SYSTEM SET synchronous_commit = off", Deadline::in(30s));
     (void)admin.exec("SELECT pg_reload_conf()", Deadline::in(30s));
     std::this_thread::sleep_for(1500ms);
@@ -208,12 +227,26 @@ TEST(FalseClaimsTest, SettingsThatWereOffOnlyDuringTheLoadAreNoticed) {
   });
   const auto judged = validate(
       {{"rate", "INVALID", "check: throughput, at_least: 200, offered: 260, users: 8", kQuick}});
-  over = true;
-  somebody.join();
   const auto found = judged.claims.find("rate");
   ASSERT_NE(found, judged.claims.end()) << judged.output;
   EXPECT_EQ(found->second.verdict, "INVALID") << judged.output;
   EXPECT_EQ(found->second.reason, "load") << judged.output;
+}
+
+// A server that was away for half of the window, and whose clients waited, held its rate on
+// average.
+TEST(FalseClaimsTest, AServerThatCrashedDuringTheLoadFailsTheClaim) {
+  const Disturbance crash([](pg::Connection&) {
+    shared_sandbox().stop_primary();
+    shared_sandbox().start_primary();
+  });
+  const auto judged = validate({{"rate", "FAIL",
+                                 "check: throughput, at_least: 100, offered: 140, users: 8, "
+                                 "duration: 8s",
+                                 kQuick}});
+  const auto found = judged.claims.find("rate");
+  ASSERT_NE(found, judged.claims.end()) << judged.output;
+  EXPECT_EQ(found->second.verdict, "FAIL") << judged.output;
 }
 
 }  // namespace

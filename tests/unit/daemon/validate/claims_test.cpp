@@ -620,6 +620,24 @@ TEST(ClaimSheetTest, TheJsonNamesVerdictAndReason) {
   EXPECT_EQ(json["claims"][1]["reason"], "unreadable");
 }
 
+TEST(ClaimSheetTest, TheJsonHasTheNumbersThatDecideWithLimitUnitAndSamples) {
+  auto evidence = evidence_for("query-subsecond", load_with(400, 0, 500'000));
+  evidence.loads[0].file = "load-paced.json";
+  Report sheet;
+  sheet.verdicts = {judge_one("query-subsecond", evidence),
+                    judge_one("tps-1000", evidence_for("tps-1000", load_with(1100, 0, 1000)))};
+  const auto json = nlohmann::json::parse(sheet.to_json())["claims"];
+  const auto& p99 = json[0]["numbers"][0];
+  EXPECT_EQ(p99["name"], "p99 of lookup");
+  EXPECT_NEAR(p99["value"].get<double>(), 500, 10);
+  EXPECT_EQ(p99["unit"], "ms");
+  EXPECT_EQ(p99["at_most"], 1000);
+  EXPECT_EQ(p99["samples"], 400);
+  EXPECT_EQ(json[0]["runs"], nlohmann::json::array({"load-paced.json"}));
+  EXPECT_EQ(json[1]["numbers"][0]["value"], 1100);
+  EXPECT_EQ(json[1]["numbers"][0]["at_least"], 1000);
+}
+
 TEST(ClaimSheetTest, TheWorstVerdictIsTheWhole) {
   Report sheet;
   sheet.verdicts.resize(2);
