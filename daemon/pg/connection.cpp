@@ -207,6 +207,12 @@ void Connection::prepare(const std::string& name, const std::string& sql, Deadli
   finish(deadline, "a prepare");
 }
 
+Result Connection::describe_prepared(const std::string& name, Deadline deadline) {
+  if (broken()) fail_lost("a describe");
+  if (PQsendDescribePrepared(state_->session, name.c_str()) == 0) fail_lost("a describe");
+  return finish(deadline, "a describe");
+}
+
 Result Connection::exec_prepared(const std::string& name, const Params& params, Deadline deadline) {
   send_prepared(name, params);
   return finish(deadline, "a statement");

@@ -3,8 +3,7 @@
 //
 // A Connection belongs to one thread at a time. After an error it is either idle and usable again
 // or broken(). The deadline of connect() covers name resolution, TCP, TLS and authentication; that
-// of a statement covers sending, waiting and receiving; a cancellation has kCancelBudget of its
-// own.
+// of a statement covers sending, waiting and receiving; a cancellation has kCancelBudget.
 #pragma once
 
 #include <memory>
@@ -41,6 +40,8 @@ class Connection {
   /// Several statements in one message and so in one implicit transaction. Returns the last result.
   Result exec_script(const std::string& sql, Deadline deadline);
   void prepare(const std::string& name, const std::string& sql, Deadline deadline);
+  /// Without rows: the columns that the statement returns, see Result::columns().
+  Result describe_prepared(const std::string& name, Deadline deadline);
   Result exec_prepared(const std::string& name, const Params& params, Deadline deadline);
   /// As exec(), but prepared at its first use in this session and known from then on. Prepares
   /// again, and retries once, when its tables changed (0A000) or the server lost it (26000);
@@ -50,8 +51,7 @@ class Connection {
     return exec_cached(sql, Params(), deadline);
   }
 
-  /// COPY ... FROM STDIN: begin with the statement, then put, then end. An exception between
-  /// begin and end leaves the connection to copy_abort().
+  /// COPY ... FROM STDIN: begin, put, end. After an exception between them, copy_abort().
   void copy_begin(const std::string& sql, Deadline deadline);
   void copy_put(std::span<const char> data, Deadline deadline);
   std::int64_t copy_end(Deadline deadline);  ///< rows copied

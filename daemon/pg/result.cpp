@@ -30,6 +30,10 @@ std::string Result::column_name(int column) const {
   return name != nullptr ? name : "";
 }
 
+std::uint32_t Result::column_type(int column) const {
+  return PQftype(result_.get(), column);
+}
+
 int Result::column(const std::string& name) const {
   for (int i = 0; i < columns(); ++i) {
     if (name == PQfname(result_.get(), i)) return i;

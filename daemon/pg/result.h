@@ -54,6 +54,7 @@ class Result {
   [[nodiscard]] int columns() const;
   [[nodiscard]] bool empty() const { return rows() == 0; }
   [[nodiscard]] std::string column_name(int column) const;
+  [[nodiscard]] std::uint32_t column_type(int column) const;  ///< pg_type.oid
   /// -1 when there is no such column.
   [[nodiscard]] int column(const std::string& name) const;
 
