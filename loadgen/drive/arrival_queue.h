@@ -8,6 +8,9 @@
 
 namespace pantryd::loadgen {
 
+/// Operations that may wait; an arrival beyond it is counted as not started at once.
+inline constexpr std::size_t kBacklogMax = 100'000;
+
 class ArrivalQueue {
  public:
   [[nodiscard]] bool empty() const { return size_ == 0; }
@@ -18,12 +21,6 @@ class ArrivalQueue {
   void push_back(const Arrival& arrival) {
     grow();
     ring_[place(size_++)] = arrival;
-  }
-  void push_front(const Arrival& arrival) {
-    grow();
-    head_ = place(ring_.size() - 1);
-    ring_[head_] = arrival;
-    ++size_;
   }
   void pop_front() {
     head_ = place(1);

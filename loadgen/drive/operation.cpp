@@ -1,8 +1,6 @@
-// One operation on one connection: batches of steps, replies, retries, failures. Invariant: a slot
-// that is running has exactly one batch in flight; on its way out it goes through release() (the
-// connection is good), or lose() or time_out() (it is made again).
-#include <algorithm>
-
+// One operation on one connection: batches of steps, replies, ends. Invariant: a slot that is
+// running has exactly one batch in flight; on its way out it goes through release() (the connection
+// is good), or lose() or time_out() (it is made again). retry.cpp has what follows a failure.
 #include "base/assert.h"
 #include "loadgen/drive/reactor.h"
 #include "pg/sqlstate.h"
@@ -10,8 +8,15 @@
 namespace pantryd::loadgen {
 namespace {
 
-constexpr int kRetriesMax = 3;
 constexpr double kNsToS = 1e-9;
+/// Far below what one turn of pg::Pipeline reads.
+constexpr std::size_t kBatchMax = 128;
+
+/// One more step may be added to what is sent together.
+bool joins_batch(const Slot& slot, const Operation& operation, bool pipelined) {
+  if (slot.batch.empty()) return true;
+  return pipelined && slot.batch.size() < kBatchMax && !slot.next.waits_for_captures(operation);
+}
 
 }  // namespace
 
@@ -20,10 +25,13 @@ void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
   PANTRYD_ASSERT(self.state == Slot::State::idle && self.session);
   self.state = Slot::State::running;
   self.arrival = arrival;
-  self.attempt = 0;
+  self.retries = 0;
+  self.moves = 0;
   self.sent_at = at;
-  self.next_step = 0;
+  self.next = Cursor();
+  self.redo = Cursor();
   self.sent_work = false;
+  self.plan_is_stale = false;
   self.error_code.clear();
   self.error_message.clear();
   ++running_;
@@ -31,30 +39,38 @@ void Reactor::start(int slot, const Arrival& arrival, Nanos at) {
     auto& operation = totals_.operations[arrival.operation];
     operation.wait.record((at - arrival.intended_ns) / 1000);
   }
-  draw(self);
+  count_attempt(self, false);
+  const auto work = work_of(self);
+  values_.draw(work.operation, work.seed, self.values);
   send_next(slot);
 }
 
-void Reactor::draw(Slot& slot) {
-  values_.draw(workload_.operations[slot.arrival.operation],
-               mix64(options_.seed, slot.arrival.number, 4U), slot.values);
+Work Reactor::work_of(Slot& slot) const {
+  return {workload_.operations[slot.arrival.operation], values_,
+          mix64(options_.seed, slot.arrival.number, 4U), slot.values};
 }
 
 /// Sends the next batch, or ends the operation when no step is left.
 void Reactor::send_next(int slot) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
-  const auto& steps = workload_.operations[self.arrival.operation].steps;
+  const auto work = work_of(self);
   self.batch.clear();
+  self.batch_redo = 0;
+  self.next.settle(work);
+  self.in_block = self.session->in_transaction();
+  if (!self.in_block) self.redo = self.next;
   try {
-    for (; self.next_step < steps.size(); ++self.next_step) {
-      const auto& step = steps[self.next_step];
-      const bool full = options_.pipelined ? step.starts_batch : true;
+    for (; joins_batch(self, work.operation, options_.pipelined); self.next.pass()) {
+      self.next.settle(work);
+      if (self.next.done(work.operation)) break;
+      const auto& step = work.operation.steps[self.next.step()];
+      const bool full = self.next.again() ? step.starts_batch_again : step.starts_batch;
       if (!self.batch.empty() && full) break;
       if (!ValueSource::holds(step.when, self.values)) continue;
       binding_.bind(step.params, self.session->types_of(step.statement), self.values);
       self.session->add(statement_names_[static_cast<std::size_t>(step.statement)].c_str(),
                         binding_);
-      self.batch.push_back(self.next_step);
+      self.batch.push_back(self.next);
       self.sent_work = self.sent_work || !step.only_frames;
     }
     if (self.batch.empty()) {
@@ -105,7 +121,7 @@ void Reactor::on_readable(int slot) {
     }
     return lose(slot, error.sqlstate(), error.what());
   }
-  if (batch_over && self.state != Slot::State::idle) on_batch(slot);
+  if (batch_over && self.awaits_reply()) on_batch(slot);
 }
 
 void Reactor::on_batch(int slot) {
@@ -134,72 +150,50 @@ void Reactor::on_batch(int slot) {
 bool Reactor::accept(Slot& slot) {
   const auto& steps = workload_.operations[slot.arrival.operation].steps;
   for (std::size_t i = 0; i < slot.batch.size(); ++i) {
-    if (i >= slot.replies.size() || slot.replies[i].failed()) {
-      const auto* reply = i < slot.replies.size() ? &slot.replies[i] : nullptr;
-      slot.error_code = reply != nullptr ? reply->sqlstate() : "";
-      slot.plan_is_stale = reply != nullptr && reply->plan_is_stale();
-      slot.error_message = reply != nullptr ? reply->error_message() : "no reply";
-      if (slot.error_code.empty()) slot.error_code = "protocol";
+    if (!accept_one(slot, i)) {
+      slot.failed_at = i;
       return false;
     }
-    const auto& step = steps[slot.batch[i]];
-    const auto& reply = slot.replies[i];
-    if (step.expect_rows) {
-      const auto rows = reply.rows();
-      if (rows < step.expect_rows->first || rows > step.expect_rows->second) {
-        slot.error_code = "rows";
-        slot.error_message = "a statement touched " + std::to_string(rows) +
-                             " rows, which is not what its step expects: " + step.sql;
-        return false;
-      }
-    }
-    auto& hints = column_hints_[slot.arrival.operation][slot.batch[i]];
-    for (std::size_t k = 0; k < step.captures.size(); ++k) {
-      const auto& capture = step.captures[k];
-      const char* text = reply.first(capture.column, hints[k]);
-      if (text != nullptr) {
-        slot.values.set_text(capture.variable, text);
-      } else {
-        slot.values.set_null(capture.variable);
-      }
-    }
+    if (steps[slot.batch[i].step()].kind != StatementKind::ends) continue;
+    slot.redo = slot.batch[i];
+    slot.redo.pass();
+    slot.batch_redo = i + 1;
   }
   return true;
 }
 
-void Reactor::finish_failed(int slot) {
-  auto& self = slots_[static_cast<std::size_t>(slot)];
-  auto& operation = totals_.operations[self.arrival.operation];
-  if (pg::sqlstate::is_retryable(self.error_code) && self.attempt < kRetriesMax) {
-    ++self.attempt;
-    if (measured(self.arrival)) ++operation.retries;
-    self.state = Slot::State::running;
-    self.next_step = 0;
-    self.error_code.clear();
-    draw(self);
-    return send_next(slot);
+bool Reactor::accept_one(Slot& slot, std::size_t at) {
+  if (at >= slot.replies.size() || slot.replies[at].failed()) {
+    const auto* reply = at < slot.replies.size() ? &slot.replies[at] : nullptr;
+    slot.error_code = reply != nullptr ? reply->sqlstate() : "";
+    slot.plan_is_stale = reply != nullptr && reply->plan_is_stale();
+    slot.error_message = reply != nullptr ? reply->error_message() : "no reply";
+    if (slot.error_code.empty()) slot.error_code = "protocol";
+    return false;
   }
-  if (self.plan_is_stale) {
-    // As a driver with a statement cache does: once more, on a connection that prepares again.
-    self.plan_is_stale = false;
-    if (measured(self.arrival)) ++operation.retries;
-    --running_;
-    self.state = Slot::State::away;
-    self.replies.clear();
-    unwatch(self);
-    connector_.replace(slot, std::move(self.session), false);
-    queue_.push_front(self.arrival);
-    return;
+  const auto number = slot.batch[at].step();
+  const auto& step = workload_.operations[slot.arrival.operation].steps[number];
+  const auto& reply = slot.replies[at];
+  if (step.expect_rows) {
+    const auto rows = reply.rows();
+    if (rows < step.expect_rows->first || rows > step.expect_rows->second) {
+      slot.error_code = "rows";
+      slot.error_message = "a statement touched " + std::to_string(rows) +
+                           " rows, which is not what its step expects: " + step.sql;
+      return false;
+    }
   }
-  const auto& refusals = workload_.operations[self.arrival.operation].refusals;
-  if (std::find(refusals.begin(), refusals.end(), self.error_code) != refusals.end()) {
-    return finish(slot, Ending::refused);
+  auto& hints = column_hints_[slot.arrival.operation][number];
+  for (std::size_t k = 0; k < step.captures.size(); ++k) {
+    const auto& capture = step.captures[k];
+    const char* text = reply.first(capture.column, hints[k]);
+    if (text != nullptr) {
+      slot.values.set_text(capture.variable, text);
+    } else {
+      slot.values.set_null(capture.variable);
+    }
   }
-  count_error(self);
-  --running_;
-  const auto at = now();
-  release(slot, at);
-  operation_over(at);
+  return true;
 }
 
 void Reactor::count_error(Slot& slot) {
@@ -293,13 +287,15 @@ void Reactor::lose(int slot, std::string code, const std::string& message) {
 
 void Reactor::time_out(int slot) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
+  const bool moving = self.state == Slot::State::moving;
   self.error_code = "timeout";
   self.error_message = "a statement was not answered within its time limit";
   count_error(self);
   --running_;
   self.state = Slot::State::away;
   unwatch(self);
-  connector_.replace(slot, std::move(self.session), true);
+  // The connector still makes the connection of a slot that was moving.
+  if (!moving) connector_.replace(slot, std::move(self.session), true);
   operation_over(now());
 }
 

@@ -1,7 +1,8 @@
 // Invariants, see consistent(): a slot is in idle_ exactly while its state is idle; running_ counts
-// the slots that are running or rolling back, each of which has one batch in flight; each user of
-// a closed loop thinks, waits or is served. Nothing blocks but Poller::wait(): the Connector
-// connects, prepares and cancels. At the end each arrival has exactly one outcome.
+// the slots with an operation, each of which has one batch in flight, waits for its next attempt or
+// for its connection; each user of a closed loop thinks, waits or is served. Nothing blocks but
+// Poller::wait(): the Connector connects, prepares and cancels. At the end each arrival has exactly
+// one outcome.
 #include "loadgen/drive/reactor.h"
 
 #include <sched.h>
@@ -123,6 +124,7 @@ void Reactor::run() {
     tick(at);
     watch_.missing(at, missing_connections());
     take_arrivals(std::min(at, arrivals_end_ - 1), at);
+    resume_paused(at);
     dispatch();
     // Only here: however late the loop woke, all that was due before the end has been taken over.
     if (over(at)) break;
@@ -146,7 +148,7 @@ void Reactor::run() {
 
 /// The next moment at which something is to be done, whatever the connections do.
 Reactor::Nanos Reactor::wake_at(Nanos at) const {
-  Nanos wake = next_tick_;
+  Nanos wake = std::min(next_tick_, pauses_.next());
   const auto next = schedule_ ? schedule_->peek().intended_ns : users_->next_ns();
   if (next < arrivals_end_) wake = std::min(wake, next);
   if (at < arrivals_end_) wake = std::min(wake, arrivals_end_);
@@ -261,28 +263,24 @@ void Reactor::tick(Nanos at) {
 WindowPart& Reactor::window_at(Nanos at) {
   while (at >= clock_->end()) {
     take_arrivals(std::min(clock_->end(), arrivals_end_) - 1, at);
-    roll_window();
+    window_->queued = static_cast<std::int64_t>(queue_.size());
+    window_->running = running_;
+    window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
+    if (clock_->ends_phase()) {
+      windows_.hand_over_phase(window_);
+    } else {
+      (void)windows_.hand_over(window_);  // else it goes on as the second that begins now
+    }
+    clock_->advance();
+    window_->phase = clock_->phase();
+    window_->second = clock_->second();
   }
   return *window_;
 }
 
-void Reactor::roll_window() {
-  window_->queued = static_cast<std::int64_t>(queue_.size());
-  window_->running = running_;
-  window_->connections = static_cast<std::int64_t>(slots_.size()) - outages_.away();
-  if (clock_->ends_phase()) {
-    windows_.hand_over_phase(window_);
-  } else {
-    (void)windows_.hand_over(window_);  // else it goes on as the second that begins now
-  }
-  clock_->advance();
-  window_->phase = clock_->phase();
-  window_->second = clock_->second();
-}
-
 void Reactor::handle_event(int slot, unsigned events) {
   auto& self = slots_[static_cast<std::size_t>(slot)];
-  if (self.state == Slot::State::away) return;  // an event from before it was lost
+  if (!self.session) return;  // an event from before it was lost
   try {
     if ((events & EPOLLOUT) != 0 && self.wants_write && self.session->flush()) {
       watch(slot, false, false);
@@ -296,13 +294,18 @@ void Reactor::handle_event(int slot, unsigned events) {
 void Reactor::take_connections() {
   for (auto& ready : connector_.take()) {
     auto& self = slots_[static_cast<std::size_t>(ready.slot)];
+    const bool moving = self.state == Slot::State::moving;
     self.session = std::move(ready.session);
-    self.unproven = true;
+    self.unproven = !moving;
     self.wants_write = false;
     try {
       watch(ready.slot, false, true);
     } catch (const pg::PgError&) {
       connector_.replace(ready.slot, std::move(self.session), false);
+      continue;
+    }
+    if (moving) {
+      resume(ready.slot);
       continue;
     }
     outages_.reconnected();
@@ -324,7 +327,8 @@ void Reactor::end_of_run() {
     }
     count_error(slot);
     // Cancelled, so that the server does not go on with what nobody waits for.
-    connector_.replace(static_cast<int>(i), std::move(slot.session), true);
+    const bool cancel = slot.awaits_reply();
+    if (slot.session) connector_.replace(static_cast<int>(i), std::move(slot.session), cancel);
     slot.state = Slot::State::away;
   }
   for (std::size_t i = 0; i < queue_.size(); ++i) {
@@ -349,8 +353,9 @@ bool Reactor::consistent() const {
     const bool busy = slot.is_busy();
     running += busy ? 1 : 0;
     idle += slot.state == Slot::State::idle ? 1U : 0U;
-    if ((slot.state == Slot::State::away) != (slot.session == nullptr)) return false;
-    if (slot.session && slot.session->in_flight() != busy) return false;
+    const bool absent = slot.state == Slot::State::away || slot.state == Slot::State::moving;
+    if (absent != (slot.session == nullptr)) return false;
+    if (slot.session && slot.session->in_flight() != slot.awaits_reply()) return false;
   }
   for (const int each : idle_) {
     if (slots_[static_cast<std::size_t>(each)].state != Slot::State::idle) return false;

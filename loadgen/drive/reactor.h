@@ -11,6 +11,7 @@
 #include "loadgen/drive/connector.h"
 #include "loadgen/drive/loop_watch.h"
 #include "loadgen/drive/outages.h"
+#include "loadgen/drive/pauses.h"
 #include "loadgen/drive/poller.h"
 #include "loadgen/drive/reactor_options.h"
 #include "loadgen/drive/schedule.h"
@@ -21,9 +22,6 @@
 #include "loadgen/result/windows.h"
 
 namespace pantryd::loadgen {
-
-/// Operations that may wait; an arrival beyond it is counted as not started at once.
-inline constexpr std::size_t kBacklogMax = 100'000;
 
 class Reactor {
  public:
@@ -50,7 +48,6 @@ class Reactor {
   void dispatch();
   void tick(Nanos at);
   [[nodiscard]] WindowPart& window_at(Nanos at);
-  void roll_window();
   void update_phase(Nanos at);
   void handle_event(int slot, unsigned events);
   void take_connections();
@@ -64,15 +61,14 @@ class Reactor {
 
   // operation.cpp: what happens to one operation on one connection
   void start(int slot, const Arrival& arrival, Nanos at);
-  void draw(Slot& slot);
+  [[nodiscard]] Work work_of(Slot& slot) const;
   void send_next(int slot);
   void send(int slot);
   void on_readable(int slot);
   void on_batch(int slot);
   [[nodiscard]] bool accept(Slot& slot);
-  void finish_failed(int slot);
-  /// How an operation that did not fail ended.
-  enum class Ending { completed, refused, empty };
+  [[nodiscard]] bool accept_one(Slot& slot, std::size_t at);
+  enum class Ending { completed, refused, empty };  ///< of an operation that did not fail
   void finish(int slot, Ending ending);
   void count_ending(const Slot& slot, Ending ending, Nanos at);
   void release(int slot, Nanos at);
@@ -83,6 +79,14 @@ class Reactor {
   void count_error(Slot& slot);
   void operation_over(Nanos at);
 
+  // retry.cpp: what happens to an operation whose statement failed
+  void finish_failed(int slot);
+  void count_attempt(const Slot& slot, bool again);
+  void pause(int slot);
+  void move(int slot);
+  void resume(int slot);
+  void resume_paused(Nanos at);
+
   const Workload& workload_;
   const ValueSource& values_;
   Connector& connector_;
@@ -92,21 +96,17 @@ class Reactor {
   std::optional<Schedule> schedule_;  ///< open loop
   std::optional<ClosedUsers> users_;  ///< closed loop
   SteadyClock::time_point start_ = SteadyClock::now();
-  Nanos measure_from_ = 0;
-  Nanos arrivals_end_ = 0;
-  Nanos next_tick_ = 0;
+  Nanos measure_from_ = 0, arrivals_end_ = 0, next_tick_ = 0;
   std::optional<WindowClock> clock_;  ///< from run() on; of window_
-  bool measuring_ = false;
-  bool measured_done_ = false;
-  bool was_stopped_ = false;
-  bool priority_raised_ = false;
-  double cpu_at_start_s_ = 0;
-  double cpu_wait_at_start_s_ = 0;
+  bool measuring_ = false, measured_done_ = false;
+  bool was_stopped_ = false, priority_raised_ = false;
+  double cpu_at_start_s_ = 0, cpu_wait_at_start_s_ = 0;
   Poller poller_;
   std::vector<Slot> slots_;
   std::vector<int> idle_;  ///< the longest idle first; taken from the back
   ArrivalQueue queue_;
   std::int64_t running_ = 0;
+  PauseQueue pauses_;
   Binding binding_;
   std::vector<std::string> statement_names_;
   /// Where each captured column was last, by operation, step and capture.

@@ -4,6 +4,7 @@
 namespace pantryd::loadgen {
 
 Workload null_workload(Workload workload) {
+  workload.invariants.clear();
   for (auto& operation : workload.operations) {
     operation.slo_p99.reset();
     operation.refusals.clear();

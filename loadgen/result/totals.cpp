@@ -39,7 +39,9 @@ void OperationTotals::merge(const OperationTotals& other) {
   empty += other.empty;
   errors += other.errors;
   not_started += other.not_started;
+  attempts += other.attempts;
   retries += other.retries;
+  gave_up += other.gave_up;
   over_slo += other.over_slo;
   done_in_window += other.done_in_window;
   response.merge(other.response);

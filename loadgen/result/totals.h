@@ -29,8 +29,10 @@ struct OperationTotals {
   std::int64_t empty = 0;        ///< every step was skipped: nothing was sent to the server
   std::int64_t errors = 0;       ///< failed, lost, timed out, wrong number of rows, unfinished
   std::int64_t not_started = 0;  ///< still waiting when the run ended, or beyond the backlog
-  /// Attempts after 40001, 40P01 or a stale prepared statement; hidden in no latency.
+  std::int64_t attempts = 0;     ///< of the operations that were started, the first ones included
+  /// Those after 40001, 40P01 or a stale prepared statement; hidden in no latency.
   std::int64_t retries = 0;
+  std::int64_t gave_up = 0;   ///< operations whose retries were used up; they are errors
   std::int64_t over_slo = 0;  ///< completed or refused, but later than the SLO
   Histogram response;  ///< intended start to end, completed and refused ones; not_started: until
                        ///< the run's end

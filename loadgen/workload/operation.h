@@ -8,6 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "loadgen/workload/retry_policy.h"
+#include "loadgen/workload/statement_kind.h"
+
 namespace pantryd::loadgen {
 
 /// A variable holds text as PostgreSQL reads it, or NULL.
@@ -56,26 +59,41 @@ struct Generator {
 
 struct Variable {
   std::string name;                    ///< empty for a value written in place
-  std::optional<Generator> generator;  ///< none: a step captures it
+  std::optional<Generator> generator;  ///< none: a step captures it, or it counts repetitions
 };
 
 struct Capture {
   VariableId variable = -1;
   std::string column;
+  std::string place;  ///< FILE:LINE:COLUMN
 };
 
 struct Step {
   std::string sql;
+  int number = 0;      ///< in the file, from 1; 0: BEGIN and COMMIT of a transaction
   int statement = -1;  ///< index into Workload::statements
+  StatementKind kind = StatementKind::plain;
   std::vector<VariableId> params;
   std::vector<Capture> captures;  ///< from the first row; NULL when there is none
   std::optional<Condition> when;
   std::optional<std::pair<std::int64_t, std::int64_t>> expect_rows;  ///< inclusive
+  std::string expect_place;                                          ///< FILE:LINE:COLUMN
   /// In pipelined mode: this step needs a value that an earlier one of the same batch captures,
   /// so a new round trip begins before it.
   bool starts_batch = false;
+  bool starts_batch_again = false;  ///< the same in every repetition but the first
   /// BEGIN or COMMIT. An operation that sends nothing else has done nothing.
   bool only_frames = false;
+};
+
+/// Steps that run several times in an operation. They are in the list of all steps once.
+struct Repeat {
+  std::size_t first = 0, end = 0;  ///< of Operation::steps, `end` excluded
+  std::int64_t least = 1, most = 1;
+  VariableId from = 0, to = 0;  ///< variables that are its own, `to` excluded: each repetition
+                                ///< draws them again
+  VariableId number = -1;       ///< of them: 1 in the first repetition, then 2; -1: not asked for
+  bool captures = false;        ///< one of its steps does
 };
 
 struct Operation {
@@ -86,8 +104,10 @@ struct Operation {
   /// SQLSTATEs by which the database turns an operation down as it should (the last piece is gone):
   /// rolled back and done, and counted as refused.
   std::vector<std::string> refusals;
+  RetryPolicy retries;
   std::vector<Variable> variables;
-  std::vector<Step> steps;  ///< with BEGIN and COMMIT, when it is a transaction
+  std::vector<Step> steps;      ///< with BEGIN and COMMIT, when it is a transaction
+  std::vector<Repeat> repeats;  ///< in the order of their steps; none inside of another
 };
 
 }  // namespace pantryd::loadgen

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/workload/invariant.h"
 #include "loadgen/workload/operation.h"
 #include "loadgen/workload/rate_plan.h"
 
@@ -27,6 +28,7 @@ struct Workload {
   std::vector<int> statement_lines;     ///< in the source, of each's first use; 0: BEGIN, COMMIT
   UserHabits users;
   RatePlan load;  ///< how the rate moves; empty: as the command says
+  std::vector<Invariant> invariants;
 
   [[nodiscard]] bool needs_dataset() const;
   /// The workload with this operation alone, whatever its weight, and with no statements of others.

@@ -16,6 +16,10 @@ namespace {
 
 using Kind = Generator::Kind;
 
+// Purposes of random numbers, so that no stream is another one's.
+constexpr std::uint64_t kRepetitions = 11;
+constexpr std::uint64_t kRepetition = 12;
+
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -136,12 +140,37 @@ bool ValueSource::holds(const std::optional<Condition>& condition, const Values&
 
 void ValueSource::draw(const Operation& operation, std::uint64_t seed, Values& values) const {
   Random random(seed);
-  const auto count = static_cast<VariableId>(operation.variables.size());
   values.reset(operation.variables.size());
-  for (VariableId id = 0; id < count; ++id) {
+  VariableId from = 0;
+  for (const auto& repeat : operation.repeats) {
+    draw_some(operation, from, repeat.from, random, values);
+    from = repeat.to;
+  }
+  draw_some(operation, from, static_cast<VariableId>(operation.variables.size()), random, values);
+}
+
+void ValueSource::draw_some(const Operation& operation, VariableId from, VariableId to,
+                            Random& random, Values& values) const {
+  for (VariableId id = from; id < to; ++id) {
     const auto& generator = operation.variables[static_cast<std::size_t>(id)].generator;
     if (generator && holds(generator->when, values)) make(id, *generator, random, values);
   }
+}
+
+std::int64_t ValueSource::repetitions(const Operation& operation, std::size_t repeat,
+                                      std::uint64_t seed) const {
+  const auto& range = operation.repeats[repeat];
+  return Random(mix64(seed, kRepetitions, repeat)).between(range.least, range.most);
+}
+
+void ValueSource::draw_repetition(const Operation& operation, std::size_t repeat,
+                                  std::int64_t repetition, std::uint64_t seed,
+                                  Values& values) const {
+  const auto& own = operation.repeats[repeat];
+  for (VariableId id = own.from; id < own.to; ++id) values.set_null(id);
+  if (own.number >= 0) values.set_number(own.number, Value::Kind::integer, repetition);
+  Random random(mix64(seed, kRepetition, repeat, repetition));
+  draw_some(operation, own.from, own.to, random, values);
 }
 
 std::int64_t ValueSource::recent_sale(double share, Random& random) const {

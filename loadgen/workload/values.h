@@ -62,13 +62,22 @@ class ValueSource {
   /// run: it keeps the fresh UUIDs of one run from meeting those that an earlier one inserted.
   ValueSource(const Workload& workload, std::optional<DatasetShape> shape, std::uint64_t nonce);
 
-  /// Fills `values` with what the generators say; captured variables become NULL. The same
-  /// `seed` gives the same values, fresh UUIDs apart.
+  /// Fills `values` with what the generators say; captured variables become NULL, and so do those
+  /// of repeats. The same `seed` gives the same values, fresh UUIDs apart.
   void draw(const Operation& operation, std::uint64_t seed, Values& values) const;
+  /// How often the steps of Operation::repeats[repeat] run.
+  [[nodiscard]] std::int64_t repetitions(const Operation& operation, std::size_t repeat,
+                                         std::uint64_t seed) const;
+  /// The values that are the repeat's own, for its repetition 1, 2, ...; what its steps capture
+  /// becomes NULL.
+  void draw_repetition(const Operation& operation, std::size_t repeat, std::int64_t repetition,
+                       std::uint64_t seed, Values& values) const;
 
   [[nodiscard]] static bool holds(const std::optional<Condition>& condition, const Values& values);
 
  private:
+  void draw_some(const Operation& operation, VariableId from, VariableId to, Random& random,
+                 Values& values) const;
   void make(VariableId id, const Generator& generator, Random& random, Values& values) const;
   [[nodiscard]] std::string product_ids(const Generator& generator, Random& random) const;
   [[nodiscard]] std::int64_t recent_sale(double share, Random& random) const;

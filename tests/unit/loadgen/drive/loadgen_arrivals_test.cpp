@@ -143,20 +143,17 @@ TEST(ClosedUsersTest, ASessionEndsInAPauseAndWithoutHabitsTheNextOperationIsDueA
   EXPECT_EQ(hasty.next_ns(), 77);
 }
 
-TEST(ArrivalQueueTest, KeepsItsOrderWhileItGrowsAtBothEnds) {
+TEST(ArrivalQueueTest, KeepsItsOrderWhileItGrows) {
   ArrivalQueue queue;
   std::deque<std::uint64_t> model;
   Random random(1);
   for (std::uint64_t i = 0; i < 10'000; ++i) {
     Arrival arrival;
     arrival.number = i;
-    const auto what = random.below(10);
+    const auto what = random.below(9);
     if (what < 5) {
       queue.push_back(arrival);
       model.push_back(i);
-    } else if (what < 6) {
-      queue.push_front(arrival);
-      model.push_front(i);
     } else if (!queue.empty()) {
       ASSERT_EQ(queue.front().number, model.front());
       queue.pop_front();
