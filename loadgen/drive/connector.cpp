@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <exception>
 #include <map>
 #include <sstream>
 
+#include "loadgen/drive/returned_columns.h"
 #include "pg/error.h"
 
 namespace pantryd::loadgen {
@@ -21,6 +23,16 @@ constexpr std::size_t kThreads = 4;
 constexpr auto kReconnectLimit = std::chrono::seconds(5);
 constexpr auto kFirstConnectLimit = std::chrono::seconds(15);
 constexpr auto kBackoffMax = std::chrono::milliseconds(500);  // the pool itself spares the server
+
+/// What helps against errors that come from parameters without a type.
+const char* advice_on(std::string_view sqlstate) {
+  constexpr std::array<std::string_view, 3> kUntyped{
+      "42725",   // operator is not unique
+      "42P18",   // could not determine data type of parameter
+      "42P08"};  // inconsistent types deduced for parameter
+  if (std::find(kUntyped.begin(), kUntyped.end(), sqlstate) == kUntyped.end()) return "";
+  return "Parameters have no type of their own: write casts, such as $1::int * $2::numeric. ";
+}
 
 }  // namespace
 
@@ -47,9 +59,11 @@ void Connector::prepare(pg::Connection& connection, Deadline deadline) const {
       const auto place = line > 0 ? fmt::format("{}:{}", workload_.source, line) : workload_.source;
       throw Error(ExitCode::failed,
                   fmt::format("{}: the server refuses this statement: {}", place, error.what()),
-                  fmt::format("The statement is: {}", workload_.statements[i]));
+                  fmt::format("{}The statement is: {}", advice_on(error.sqlstate()),
+                              workload_.statements[i]));
     }
   }
+  check_columns(connection, workload_, deadline);
 }
 
 /// What the server made of the parameters. A session that was prepared after a change of a column's
