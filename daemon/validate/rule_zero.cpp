@@ -46,6 +46,9 @@ constexpr std::array<Row, kLoadFindings.size()> kTable{{
      "ended by a person",
      {undecided(Reason::load), undecided(Reason::load), undecided(Reason::load),
       undecided(Reason::load)}},
+    {LoadFinding::invariant,
+     "FAIL: an invariant of the workload is broken",
+     {kFail, kFail, kFail, kFail}},
     {LoadFinding::unsteady,
      "a backlog that grows",
      {no_pass(Reason::unsteady), no_pass(Reason::unsteady), no_pass(Reason::unsteady),
@@ -57,6 +60,10 @@ constexpr std::array<Row, kLoadFindings.size()> kTable{{
     {LoadFinding::errors, "more errors than `errors_max`", {kFail, kFail, kFail, kFail}},
     {LoadFinding::not_started, "operations that never started", {kFail, kFail, kFail, kFail}},
     {LoadFinding::outage, "an outage in the measured window", {kFail, kFail, kFail, kFail}},
+    {LoadFinding::unread,
+     "an invariant of the workload that could not be read",
+     {no_pass(Reason::unreadable), no_pass(Reason::unreadable), no_pass(Reason::unreadable),
+      no_pass(Reason::unreadable)}},
     {LoadFinding::slo,
      "FAIL: an SLO of the workload was missed",
      {no_pass(Reason::load), kPass, kFail, kPass}},
@@ -132,6 +139,17 @@ void add_lost(const loadgen::LoadResult& load, double errors_max, std::vector<Fo
                                                   measured->from_s, measured->first_error)});
 }
 
+/// What the invariants of the workload say.
+void add_invariants(const loadgen::LoadResult& load, std::vector<Found>& out) {
+  using Outcome = loadgen::InvariantResult::Outcome;
+  for (const auto& each : load.invariants) {
+    const auto outcome = each.outcome();
+    if (outcome == Outcome::held) continue;
+    out.push_back({outcome == Outcome::broken ? LoadFinding::invariant : LoadFinding::unread,
+                   each.sentence()});
+  }
+}
+
 /// What the SLOs of the workload say.
 void add_slos(const loadgen::LoadResult& load, std::vector<Found>& out) {
   std::string missed;
@@ -193,6 +211,7 @@ std::vector<Found> findings_of(const loadgen::LoadResult& load, double errors_ma
         {LoadFinding::few, fmt::format("only {} operations were offered", load.offered())});
   }
   add_lost(load, errors_max, out);
+  add_invariants(load, out);
   add_slos(load, out);
   std::stable_sort(out.begin(), out.end(),
                    [](const Found& a, const Found& b) { return a.finding < b.finding; });

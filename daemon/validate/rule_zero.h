@@ -19,18 +19,20 @@ enum class LoadFinding {
   surroundings,  ///< INVALID: the server, its settings or its neighbours changed meanwhile
   client,        ///< INVALID: the load generator was the limit
   stopped,       ///< a person ended it
+  invariant,     ///< an invariant of the workload is broken
   unsteady,      ///< the backlog grew until the end, so no rate was reached
   few,           ///< too few operations to judge anything
   errors,        ///< more errors than the claim allows
   not_started,   ///< operations that were due never began
   outage,        ///< connections were lost in the measured window
+  unread,        ///< an invariant of the workload could not be read
   slo,           ///< an operation missed the SLO of its workload
   samples,       ///< an operation had too few samples for its SLO
 };
 inline constexpr std::array kLoadFindings{
-    LoadFinding::surroundings, LoadFinding::client, LoadFinding::stopped,     LoadFinding::unsteady,
-    LoadFinding::few,          LoadFinding::errors, LoadFinding::not_started, LoadFinding::outage,
-    LoadFinding::slo,          LoadFinding::samples};
+    LoadFinding::surroundings, LoadFinding::client, LoadFinding::stopped, LoadFinding::invariant,
+    LoadFinding::unsteady,     LoadFinding::few,    LoadFinding::errors,  LoadFinding::not_started,
+    LoadFinding::outage,       LoadFinding::unread, LoadFinding::slo,     LoadFinding::samples};
 /// As in the table of docs/load-testing.md.
 [[nodiscard]] std::string_view to_string(LoadFinding finding);
 

@@ -13,6 +13,7 @@
 
 #include "base/assert.h"
 #include "loadgen/dataset/ledger.h"
+#include "loadgen/drive/invariants.h"
 #include "loadgen/drive/reactor.h"
 #include "loadgen/evidence/sampler.h"
 #include "loadgen/result/window_file.h"
@@ -272,6 +273,8 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   const auto began = SteadyClock::now();
   Pool pool(where.with("application_name", kApplicationName), pool_settings(options));
   describe_server(pool, result, stop);
+  const auto& invariants = result.options.workload.invariants;
+  auto before = read_invariants(pool, invariants, stop);
   const auto nonce =
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
@@ -294,6 +297,12 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   collect(result, engines, windows);
   result.windows_error = file.close();
   if (sampler) result.evidence = sampler->finish(result.totals.client.measured_s);
+  engines.clear();  // what was cancelled has ended before the invariants are read again
+  auto after = read_invariants(pool, invariants, stop);
+  for (std::size_t i = 0; i < invariants.size(); ++i) {
+    result.invariants.push_back(
+        {invariants[i].name, invariants[i].place, std::move(before[i]), std::move(after[i])});
+  }
   return result;
 }
 

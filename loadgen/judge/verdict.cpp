@@ -15,7 +15,7 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr double kRareShare = 0.03;
-constexpr std::int64_t kSamplesMin = 100;
+constexpr std::int64_t kOfferedMin = 100;
 
 std::string percent(double share) {
   return fmt::format("{:.2f} %", share * 100);
@@ -93,6 +93,14 @@ bool gone_for_good(const LoadResult& result) {
   return std::any_of(outages.begin(), outages.end(), [](const Outage& each) { return !each.to_s; });
 }
 
+/// Rows are missing or wrong after the load: no lag of a client does that either.
+bool breaks_an_invariant(const LoadResult& result) {
+  return std::any_of(result.invariants.begin(), result.invariants.end(),
+                     [](const InvariantResult& each) {
+                       return each.outcome() == InvariantResult::Outcome::broken;
+                     });
+}
+
 /// What speaks for a verdict, collected rule by rule.
 struct Verdicts {
   bool fails = false;
@@ -111,7 +119,7 @@ struct Verdicts {
 void look_at_the_run(const LoadResult& result, Verdicts& out) {
   const auto offered = result.offered();
   if (result.stopped) out.unproven_by(Reason::not_tested, "The run was ended early.");
-  if (offered < kSamplesMin) {
+  if (offered < kOfferedMin) {
     out.unproven_by(Reason::samples, fmt::format("Only {} operations were offered.", offered));
   }
   if (offered > 0 && result.completed() == 0) {
@@ -166,6 +174,19 @@ void look_at_operations(const LoadResult& result, Verdicts& out) {
   }
 }
 
+void look_at_invariants(const LoadResult& result, Verdicts& out) {
+  for (const auto& each : result.invariants) {
+    const auto outcome = each.outcome();
+    if (outcome == InvariantResult::Outcome::held) continue;
+    if (outcome == InvariantResult::Outcome::broken) {
+      out.fails = true;
+      out.reasons.push_back(each.sentence());
+    } else {
+      out.unproven_by(Reason::unreadable, each.sentence());
+    }
+  }
+}
+
 void conclude(LoadResult& result, Verdicts verdicts) {
   // What a person cut short is no verdict on the server, whichever way it points.
   if (verdicts.fails && !result.stopped) {
@@ -193,17 +214,20 @@ void judge(LoadResult& result) {
   if (!verdicts.reasons.empty() && !result.stopped) {
     const auto* clear = clear_failure(result);
     const bool gone = gone_for_good(result);
-    if (clear == nullptr && !gone) {
+    const bool broken = breaks_an_invariant(result);
+    if (clear == nullptr && !gone && !broken) {
       result.verdict = Verdict::invalid;
       result.reason = Reason::client;
       result.reasons = std::move(verdicts.reasons);
       return;
     }
     verdicts.reasons.push_back(
-        gone ? "That does not explain a server that went away and did not come back."
-             : fmt::format("That does not explain {}: its service time alone misses the SLO.",
-                           clear->name));
+        broken ? "That does not explain an invariant that is broken."
+        : gone ? "That does not explain a server that went away and did not come back."
+               : fmt::format("That does not explain {}: its service time alone misses the SLO.",
+                             clear->name));
   }
+  look_at_invariants(result, verdicts);
   look_at_the_run(result, verdicts);
   look_at_failures(result, verdicts);
   look_at_operations(result, verdicts);

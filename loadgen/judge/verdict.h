@@ -2,7 +2,8 @@
 //
 // FAIL      an operation's share of misses (late, failed or never started) is above 1 % with 95 %
 //           confidence over all operations together (shares.h), or with the same confidence more
-//           than 0.1 % of all operations failed or never started.
+//           than 0.1 % of all operations failed or never started, or an invariant of the workload
+//           is broken.
 // PASS      every operation has an SLO that holds with 95 % confidence, or none and is measured
 //           only; at least one has an SLO, each one ran, and at most 0.1 % failed.
 // INVALID   the self-check found the client at its limit, or surroundings that are not those which
@@ -12,10 +13,12 @@
 //           Where the server alone explains a failed SLO (the service time misses it even
 //           after ten times the lag, and the longest stall, are taken off), the verdict stays FAIL,
 //           unless the surroundings were at fault.
-//           So does that of a run whose server went away and was not back at its end.
+//           So does that of a run whose server went away and was not back at its end, or that broke
+//           an invariant.
 // INCONCLUSIVE  too few samples, an operation that never ran, no SLO at all, more and more
 // operations
-//           that waited (backlog.h), or ended early by a person.
+//           that waited (backlog.h), an invariant that could not be read, or ended early by a
+//           person.
 #pragma once
 
 #include <cstdint>

@@ -29,7 +29,8 @@ std::string ms(const Histogram& histogram, double quantile) {
 
 std::string operations_table(const LoadResult& result) {
   html::Table table{"numbers",
-                    "<th>response, ms</th><th>done</th><th>failed</th><th>p50</th><th>p95</th>"
+                    "<th>response, ms</th><th>done</th><th>failed</th><th>attempts</th>"
+                    "<th>retries</th><th>p50</th><th>p95</th>"
                     "<th>p99</th><th>p99.9</th><th>max</th><th>service p99</th><th>SLO p99</th>"
                     "<th>verdict</th>",
                     {}};
@@ -39,13 +40,28 @@ std::string operations_table(const LoadResult& result) {
         each.slo_p99 ? fmt::format("{:g}", static_cast<double>(each.slo_p99->count()) / 1000) : "-";
     table.rows += fmt::format(
         "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td>"
-        "<td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+        "<td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
         html::escaped(each.name), totals.completed, totals.errors + totals.not_started,
-        ms(totals.response, 0.5), ms(totals.response, 0.95), ms(totals.response, 0.99),
-        ms(totals.response, 0.999), ms(totals.response, 1), ms(totals.service, 0.99), slo,
-        html::coloured(each.verdict));
+        totals.attempts, totals.retries, ms(totals.response, 0.5), ms(totals.response, 0.95),
+        ms(totals.response, 0.99), ms(totals.response, 0.999), ms(totals.response, 1),
+        ms(totals.service, 0.99), slo, html::coloured(each.verdict));
   }
   return "<h2>Operations</h2>\n" + html::table(table);
+}
+
+std::string invariants_table(const LoadResult& result) {
+  if (result.invariants.empty()) return {};
+  html::Table table{
+      "numbers", "<th>invariant</th><th>before</th><th>after</th><th>outcome</th>", {}};
+  const auto shown = [](const InvariantReading& reading) {
+    return html::escaped(reading.error.empty() ? reading.shown : reading.error);
+  };
+  for (const auto& each : result.invariants) {
+    table.rows += fmt::format("<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
+                              html::escaped(each.name), shown(each.before), shown(each.after),
+                              to_string(each.outcome()));
+  }
+  return "<h2>Invariants</h2>\n" + html::table(table);
 }
 
 ChartAxis axis_of(const LoadResult& result) {
@@ -142,6 +158,7 @@ std::string load_html(const LoadResult& result) {
   out += reasons_list(result);
   out += fmt::format("<p><b>Next limit.</b> {}</p>\n", html::escaped(result.bottleneck.text));
   out += operations_table(result);
+  out += invariants_table(result);
   out += load_charts(result, axis);
   out += waits_chart(result, axis);
   out += "<h2>In words</h2>\n<pre>" + html::escaped(to_text(result)) + "</pre>\n";

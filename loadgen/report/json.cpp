@@ -26,7 +26,9 @@ Json operation_json(const LoadResult& result, const OperationResult& operation) 
               {"not_started", totals.not_started},
               {"completed_in_window", totals.done_in_window},
               {"completed_per_s", result.completed_per_s(operation)},
+              {"attempts", totals.attempts},
               {"retries", totals.retries},
+              {"gave_up", totals.gave_up},
               {"misses", totals.misses()},
               {"response_us", percentiles(totals.response)},
               {"service_us", percentiles(totals.service)},
@@ -98,6 +100,23 @@ Json bottleneck_json(const Bottleneck& bottleneck) {
   return {{"name", bottleneck.name}, {"text", bottleneck.text}};
 }
 
+Json invariants_json(const LoadResult& result) {
+  auto out = Json::array();
+  const auto shown = [](const InvariantReading& reading) {
+    return reading.error.empty() ? Json(reading.shown) : Json();
+  };
+  for (const auto& each : result.invariants) {
+    const auto& error = each.before.error.empty() ? each.after.error : each.before.error;
+    out.push_back({{"name", each.name},
+                   {"place", each.place},
+                   {"outcome", to_string(each.outcome())},
+                   {"before", shown(each.before)},
+                   {"after", shown(each.after)},
+                   {"error", error.empty() ? Json() : Json(error)}});
+  }
+  return out;
+}
+
 Json windows_json(const LoadResult& result) {
   auto out = Json::array();
   for (const auto& window : result.totals.windows) {
@@ -151,6 +170,7 @@ std::string to_json(const LoadResult& result) {
   for (const auto& operation : result.operations) {
     out["operations"].push_back(operation_json(result, operation));
   }
+  out["invariants"] = invariants_json(result);
   out["client"] = client_json(result);
   out["self_check"] = self_check_json(result.self_check);
   out["bottleneck"] = bottleneck_json(result.bottleneck);

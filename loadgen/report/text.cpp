@@ -53,6 +53,19 @@ std::string client_line(const LoadResult& result) {
       per_operation, share * 100, quantile(client.start_lag, 0.99), client.stalls);
 }
 
+std::string attempts_line(const LoadResult& result) {
+  std::int64_t attempts = 0;
+  std::int64_t retries = 0;
+  std::int64_t gave_up = 0;
+  for (const auto& each : result.operations) {
+    attempts += each.totals.attempts;
+    retries += each.totals.retries;
+    gave_up += each.totals.gave_up;
+  }
+  return fmt::format("{} attempts, of them {} retries; {} operations used up their retries\n",
+                     attempts, retries, gave_up);
+}
+
 }  // namespace
 
 std::string to_text(const LoadResult& result) {
@@ -71,6 +84,7 @@ std::string to_text(const LoadResult& result) {
       "{} offered = {} completed + {} refused + {} empty + {} errors + {} not started\n",
       result.offered(), result.completed(), result.refused(), result.empty(), result.errors(),
       result.not_started());
+  out += attempts_line(result);
   out += client_line(result);
   for (const auto& [code, entry] : result.totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);
@@ -81,6 +95,7 @@ std::string to_text(const LoadResult& result) {
         "outage from {:.1f} s to {}: {} connections lost, {} operations failed ({})\n",
         outage.from_s, end, outage.connections_lost, outage.operations_failed, outage.first_error);
   }
+  for (const auto& each : result.invariants) out += each.sentence() + "\n";
   out += evidence_text(result);
   out += fmt::format("verdict: {}\n", to_string(result.verdict));
   for (const auto& reason : result.reasons) out += "  " + reason + "\n";

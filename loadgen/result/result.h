@@ -12,6 +12,7 @@
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/evidence/series.h"
 #include "loadgen/result/findings.h"
+#include "loadgen/result/invariants.h"
 #include "loadgen/result/options.h"
 #include "loadgen/result/totals.h"
 
@@ -36,8 +37,9 @@ struct LoadResult {
   RunTotals totals;      ///< its operations are moved into `operations`
   bool stopped = false;  ///< ended early by a person
   bool priority_raised = false;
-  double setup_s = 0;         ///< connecting and preparing
-  std::string windows_error;  ///< why the file of the windows is not whole; or empty
+  double setup_s = 0;                       ///< connecting and preparing
+  std::string windows_error;                ///< why the file of the windows is not whole; or empty
+  std::vector<InvariantResult> invariants;  ///< in the order of the workload
   Environment environment;
   EvidenceSeries evidence;
   SelfCheck self_check;   ///< filled by judge()

@@ -43,6 +43,10 @@ const std::vector<Cell>& cells() {
       {F::stopped, K::throughput_percentile, kOpen, kOpen},
       {F::stopped, K::users, kOpen, kOpen},
       {F::stopped, K::latency, kOpen, kOpen},
+      {F::invariant, K::throughput, kFail, kFail},
+      {F::invariant, K::throughput_percentile, kFail, kFail},
+      {F::invariant, K::users, kFail, kFail},
+      {F::invariant, K::latency, kFail, kFail},
       {F::unsteady, K::throughput, kOpen, kFail},
       {F::unsteady, K::throughput_percentile, kOpen, kFail},
       {F::unsteady, K::users, kOpen, kFail},
@@ -63,6 +67,10 @@ const std::vector<Cell>& cells() {
       {F::outage, K::throughput_percentile, kFail, kFail},
       {F::outage, K::users, kFail, kFail},
       {F::outage, K::latency, kFail, kFail},
+      {F::unread, K::throughput, kOpen, kFail},
+      {F::unread, K::throughput_percentile, kOpen, kFail},
+      {F::unread, K::users, kOpen, kFail},
+      {F::unread, K::latency, kOpen, kFail},
       {F::slo, K::throughput, kOpen, kFail},
       {F::slo, K::throughput_percentile, kPass, kFail},
       {F::slo, K::users, kFail, kFail},
@@ -185,6 +193,19 @@ TEST(LoadFindingsTest, AWorkloadThatSetsSynchronousCommitIsFound) {
   auto load = healthy();
   load.options.workload.statements = {"SELECT 1", "SET LOCAL Synchronous_Commit TO off"};
   EXPECT_THAT(found_in(load), Contains(LoadFinding::surroundings));
+}
+
+TEST(LoadFindingsTest, AnInvariantThatIsBrokenOrUnreadIsFoundAndOneThatHeldIsNot) {
+  const loadgen::InvariantReading five{{"5"}, "5", false, ""};
+  const loadgen::InvariantReading six{{"6"}, "6", false, ""};
+  auto load = healthy();
+  load.invariants = {{"stock", "w.yaml:3:5", five, five}};
+  EXPECT_THAT(found_in(load), IsEmpty());
+  load.invariants[0].after = loadgen::unread_invariant("no such table");
+  EXPECT_THAT(found_in(load), testing::ElementsAre(LoadFinding::unread));
+  load.invariants[0].after = six;
+  load.verdict = Verdict::fail;
+  EXPECT_THAT(found_in(load), testing::ElementsAre(LoadFinding::invariant));
 }
 
 TEST(LoadFindingsTest, AMissedSloAndTooFewSamplesAreToldApart) {
