@@ -5,8 +5,10 @@
 #include <array>
 #include <utility>
 
+#include "base/error.h"
 #include "validate/check.h"
 #include "validate/metric_names.h"
+#include "validate/promises.h"
 
 namespace pantryd::validate {
 namespace {
@@ -24,7 +26,7 @@ constexpr const char* kRoleSettings = R"(
 SELECT coalesce(r.rolname, 'every role') || ' in ' || coalesce(d.datname, 'every database'), c.text
 FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c(text)
 LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
-WHERE c.text ~ '^synchronous_commit=(off|false|no|0)$'
+WHERE c.text ~ '^synchronous_commit=(off|false|no|0|local|remote_write)$'
   AND (s.setdatabase = 0 OR d.datname = current_database())
 ORDER BY 1 LIMIT 20)";
 
@@ -32,7 +34,7 @@ constexpr const char* kFunctionSettings = R"(
 SELECT n.nspname || '.' || p.proname, c.text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
 CROSS JOIN LATERAL unnest(p.proconfig) c(text)
-WHERE c.text ~ '^synchronous_commit=(off|false|no|0)$' ORDER BY 1 LIMIT 20)";
+WHERE c.text ~ '^synchronous_commit=(off|false|no|0|local|remote_write)$' ORDER BY 1 LIMIT 20)";
 
 /// Tables whose rows a crash removes.
 constexpr const char* kUnlogged = R"(
@@ -40,12 +42,12 @@ SELECT n.nspname || '.' || c.relname, 'unlogged'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relpersistence = 'u' AND c.relkind = 'r' ORDER BY 1 LIMIT 20)";
 
-/// Of a session like the application's: this role in this database.
-constexpr const char* kSession =
-    "SELECT current_setting('synchronous_commit'), current_setting('synchronous_standby_names')";
-
 Needs needs(const Keys&) {
-  return {{}, {kSession, kRoleSettings, kFunctionSettings, kUnlogged}};
+  Needs out{{}, promise_queries()};
+  for (const char* query : {kRoleSettings, kFunctionSettings, kUnlogged}) {
+    out.queries.emplace_back(query);
+  }
+  return out;
 }
 
 constexpr std::array<std::pair<const char*, const char*>, 3> kSettings{{
@@ -53,12 +55,6 @@ constexpr std::array<std::pair<const char*, const char*>, 3> kSettings{{
     {"synchronous_commit", names::kSynchronousCommit},
     {"full_page_writes", names::kFullPageWrites},
 }};
-
-/// What the settings show together.
-struct Seen {
-  bool bad = false;
-  bool unreadable = false;
-};
 
 void add_settings(const Evidence& evidence, Seen& seen, Judgement& out) {
   const auto* primary = evidence.primary();
@@ -77,7 +73,8 @@ void add_settings(const Evidence& evidence, Seen& seen, Judgement& out) {
   out.measured = measured;
 }
 
-/// Each row of the answer is something that loses acknowledged sales.
+/// Each row of the answer is something that loses acknowledged sales: local and remote_write only
+/// where a standby is promised.
 void add_found(const Evidence& evidence, const char* query, const char* what, Seen& seen,
                Judgement& out) {
   const auto* answer = evidence.answer(query);
@@ -88,43 +85,38 @@ void add_found(const Evidence& evidence, const char* query, const char* what, Se
     return;
   }
   for (std::size_t row = 0; row < answer->rows.size(); ++row) {
-    seen.bad = true;
-    out.evidence.push_back(fmt::format("{}: {}", answer->text(row, 0).value_or("?"),
-                                       answer->text(row, 1).value_or("?")));
+    const auto value = answer->text(row, 1).value_or("?");
+    const bool local = value.ends_with("=local") || value.ends_with("=remote_write");
+    const bool alone = standby_names(evidence).value_or("") == "";
+    seen.bad = seen.bad || !(local && alone);
+    out.evidence.push_back(fmt::format("{}: {}", answer->text(row, 0).value_or("?"), value));
   }
 }
 
-/// synchronous_commit local and remote_write are durable here and not on the standby.
-void add_session(const Evidence& evidence, Seen& seen, Judgement& out) {
-  const auto* answer = evidence.answer(kSession);
-  const auto commit = answer != nullptr ? answer->text(0, 0) : std::nullopt;
-  const auto standbys = answer != nullptr ? answer->text(0, 1) : std::nullopt;
-  if (!commit || !standbys) {
-    seen.unreadable = true;
-    out.evidence.emplace_back("could not read the settings of a session");
+/// What the workloads of this sheet set for themselves.
+void add_workloads(const Evidence& evidence, Seen& seen, Judgement& out) {
+  for (const auto& run : evidence.loads) {
+    if (!run.result) continue;
+    const auto& workload = run.result->options.workload;
+    const auto sql = weakened_commit(workload);
+    if (!sql) continue;
+    seen.bad = true;
+    out.evidence.push_back(fmt::format("the workload {} gives up its own durability: {}",
+                                       workload.name, one_line(*sql)));
     return;
   }
-  seen.bad = seen.bad || *commit == "off";
-  out.evidence.push_back(fmt::format(
-      "a session of this role has synchronous_commit {}, synchronous_standby_names is {}", *commit,
-      standbys->empty() ? "empty: a failover may lose acknowledged sales" : *standbys));
 }
 
 Judgement judge(const Keys&, const Evidence& evidence) {
   Judgement out;
   Seen seen;
   add_settings(evidence, seen, out);
-  add_session(evidence, seen, out);
+  add_promise(evidence, seen, out);
   add_found(evidence, kRoleSettings, "the settings of roles and databases", seen, out);
   add_found(evidence, kFunctionSettings, "the settings of functions", seen, out);
   add_found(evidence, kUnlogged, "which tables are unlogged", seen, out);
-  if (seen.bad) {
-    out.fail();
-  } else if (seen.unreadable) {
-    out.inconclusive(Reason::unreadable);
-  } else {
-    out.settings_only();
-  }
+  add_workloads(evidence, seen, out);
+  seen.conclude(out);
   return out;
 }
 

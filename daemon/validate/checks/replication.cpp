@@ -9,6 +9,7 @@
 #include "validate/check.h"
 #include "validate/keys.h"
 #include "validate/metric_names.h"
+#include "validate/promises.h"
 
 namespace pantryd::validate {
 namespace {
@@ -33,14 +34,8 @@ Keys parse(YamlMap& map) {
 }
 
 Needs needs(const Keys&) {
-  return {};
+  return {{}, promise_queries()};
 }
-
-/// What the servers show together.
-struct Seen {
-  bool bad = false;
-  bool unreadable = false;
-};
 
 void add_servers(const Evidence& evidence, Seen& seen, Judgement& out) {
   for (const auto& server : evidence.servers) {
@@ -115,13 +110,8 @@ Judgement judge(const Keys& keys, const Evidence& evidence) {
     add_lag(*primary, *standbys, keys, seen, out);
   }
   add_servers(evidence, seen, out);
-  if (seen.bad) {
-    out.fail();
-  } else if (seen.unreadable) {
-    out.inconclusive(Reason::unreadable);
-  } else {
-    out.settings_only();
-  }
+  add_promise(evidence, seen, out);
+  seen.conclude(out);
   return out;
 }
 

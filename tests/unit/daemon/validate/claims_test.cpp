@@ -31,8 +31,11 @@ Claim claim(const std::string& id) {
 ClaimVerdict judge_one(const std::string& id, Evidence evidence) {
   const auto wanted = claim(id);
   for (const auto& query : wanted.check->needs(wanted.keys).queries) {
-    const bool one_row = query.find("synchronous_standby_names") != std::string::npos;
-    evidence.answers.try_emplace(query, one_row ? Answer{{{"on", ""}}, {}} : Answer{});
+    const bool settings = query.find("synchronous_standby_names") != std::string::npos;
+    const bool standbys = query.find("sync_state") != std::string::npos;
+    evidence.answers.try_emplace(query, settings   ? Answer{{{"on", ""}}, {}}
+                                        : standbys ? Answer{{{"0", "0"}}, {}}
+                                                   : Answer{});
   }
   return judge_claims({wanted}, evidence).front();
 }
