@@ -16,7 +16,6 @@ namespace pantryd::validate {
 namespace {
 
 constexpr std::int64_t kRowsMax = 1'000'000'000'000;
-constexpr double kLedgerShare = 0.95;
 constexpr std::array<std::pair<const char*, double>, 5> kPercentiles{
     {{"p50", 0.5}, {"p90", 0.9}, {"p95", 0.95}, {"p99", 0.99}, {"p999", 0.999}}};
 
@@ -36,17 +35,16 @@ void lower(Reason why, std::string line, Judgement& out) {
 }
 
 struct RowClaim {
-  const char* name;
-  const char* query;
+  const loadgen::CountedTable& table;
   std::optional<std::int64_t> claimed;
   std::optional<std::int64_t> ledger;
 };
 
 void judge_rows(const Evidence& evidence, const RowClaim& rows, Judgement& out) {
-  std::string problem;
-  const auto counted = rows::count(evidence, rows.query, problem);
-  if (!counted) {
-    const auto line = fmt::format("could not count the {}: {}", rows.name, problem);
+  const auto counted = rows::count_of(evidence, rows.table);
+  const char* name = rows.table.name;
+  if (!counted.number) {
+    const auto line = fmt::format("could not count the {}: {}", name, counted.problem);
     if (rows.claimed) {
       lower(Reason::unreadable, line, out);
     } else {
@@ -54,21 +52,27 @@ void judge_rows(const Evidence& evidence, const RowClaim& rows, Judgement& out) 
     }
     return;
   }
-  const auto text = format_count(*counted);
-  if (rows.claimed && *counted < *rows.claimed) {
-    lower(
-        Reason::scale,
-        fmt::format("held at {} {}; not shown at {}", text, rows.name, format_count(*rows.claimed)),
-        out);
-  } else {
-    out.evidence.push_back(fmt::format("{} {} were counted", text, rows.name));
-  }
-  if (rows.ledger &&
-      static_cast<double>(*counted) < kLedgerShare * static_cast<double>(*rows.ledger)) {
+  const auto number = *counted.number;
+  const auto text = counted.text();
+  if (rows.claimed && number < *rows.claimed) {
     lower(Reason::scale,
-          fmt::format("the seed put {} {} there, and {} are left", format_count(*rows.ledger),
-                      rows.name, text),
+          fmt::format("held at {} {}; not shown at {}", text, name, format_count(*rows.claimed)),
           out);
+  } else if (counted.estimated) {
+    out.evidence.push_back(
+        fmt::format("{} {}; counting them failed: {}", text, name, counted.problem));
+  } else {
+    out.evidence.push_back(fmt::format("{} {} were counted", text, name));
+  }
+  if (!rows.ledger) return;
+  if (static_cast<double>(number) < loadgen::kSeededRowsMin * static_cast<double>(*rows.ledger)) {
+    lower(Reason::scale,
+          fmt::format("the seed put {} {} there, and {} are left", format_count(*rows.ledger), name,
+                      text),
+          out);
+  } else if (number > *rows.ledger) {
+    out.evidence.push_back(fmt::format("{} of the {} were added since the seed",
+                                       format_count(number - *rows.ledger), name));
   }
 }
 
@@ -145,7 +149,8 @@ Needs needs_of_load(const LoadNeed& need, const LoadTerms& terms) {
   for (std::int64_t round = 0; round < terms.repeat; ++round) {
     out.loads.push_back(with_terms(need, terms, round));
   }
-  out.queries = {rows::kProducts, rows::kSales};
+  rows::add_queries(loadgen::kCountedProducts, out);
+  rows::add_queries(loadgen::kCountedSales, out);
   return out;
 }
 
@@ -194,11 +199,11 @@ void judge_scale(const Evidence& evidence, const loadgen::LoadResult& load, cons
   const auto& ledger = load.dataset;
   if (!ledger && !terms.scale.products && !terms.scale.sales) return;  // it uses no rows of a seed
   judge_rows(evidence,
-             {"products", rows::kProducts, terms.scale.products,
+             {loadgen::kCountedProducts, terms.scale.products,
               ledger ? std::optional(ledger->products) : std::nullopt},
              out);
   judge_rows(evidence,
-             {"sales", rows::kSales, terms.scale.sales,
+             {loadgen::kCountedSales, terms.scale.sales,
               ledger ? std::optional(ledger->sales) : std::nullopt},
              out);
 }

@@ -4,10 +4,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 
 #include "base/error.h"
+#include "loadgen/dataset/count.h"
 #include "loadgen/dataset/seed.h"
+#include "migrate/catalogue/drift.h"
 #include "migrate/migrate.h"
 #include "pg/connection.h"
 
@@ -18,7 +21,9 @@ using std::chrono::seconds;
 
 constexpr auto kConnectLimit = seconds(10);
 constexpr auto kStatusLimit = seconds(30);
-constexpr auto kQueryLimit = seconds(10);
+constexpr auto kQueryLimit = loadgen::kCountLimit;
+constexpr std::size_t kLinesShown = 5;
+constexpr std::size_t kLineCharsMax = 200;
 constexpr double kFullProducts = 1'000'000;
 constexpr double kFullSales = 10'000'000;
 constexpr std::int64_t kLastVersionAsBuilt = 6;  // the application's own six
@@ -43,6 +48,42 @@ std::string primary_among(const std::vector<std::string>& names, const Snapshots
               "validate needs a primary that answers among the targets.");
 }
 
+namespace {
+
+std::string listed(const std::vector<std::string>& lines) {
+  std::string out;
+  for (std::size_t i = 0; i < std::min(kLinesShown, lines.size()); ++i) {
+    out += (i > 0 ? "; " : "") + lines[i].substr(0, kLineCharsMax);
+  }
+  if (lines.size() > kLinesShown) out += fmt::format("; and {} more", lines.size() - kLinesShown);
+  return out;
+}
+
+/// The catalogue as it is against what the migrations made of it.
+void require_catalogue(pg::Connection& connection, const std::string& schema) {
+  using State = migrate::CatalogueDrift::State;
+  const auto drift = migrate::compare_catalogue(connection, Deadline::in(kStatusLimit));
+  if (drift.state == State::same) return;
+  const auto refuse = [&](const std::string& why, const char* hint) {
+    throw Error(ExitCode::drift, fmt::format("the schema is not {}: {}", schema, why), hint);
+  };
+  if (drift.state == State::unrecorded || drift.state == State::run_open) {
+    refuse("no finished run of the migrations recorded what it made", "Run pantryd migrate up.");
+  }
+  if (drift.state == State::incomparable) {
+    refuse("what the migrations made was recorded under another major version",
+           "Review it, then run pantryd migrate verify --accept.");
+  }
+  std::string why;
+  if (!drift.removed.empty()) why = "missing or changed: " + listed(drift.removed);
+  if (!drift.added.empty()) {
+    why += (why.empty() ? "" : ". ") + ("not made by a migration: " + listed(drift.added));
+  }
+  refuse(why, "pantryd migrate verify lists all of it.");
+}
+
+}  // namespace
+
 void require_schema(const pg::Conninfo& where, const std::string& schema, const StopFlag* stop) {
   auto connection = connect(where, stop);
   const auto rows =
@@ -56,6 +97,7 @@ void require_schema(const pg::Conninfo& where, const std::string& schema, const 
                             migrate::to_string(row.state)),
                 wanted ? "Run pantryd migrate up." : "Validate it with --schema current.");
   }
+  require_catalogue(connection, schema);
 }
 
 std::string seed_to_scale(const pg::Conninfo& where, double scale, const StopFlag* stop) {

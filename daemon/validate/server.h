@@ -19,7 +19,8 @@ using Snapshots = std::vector<std::shared_ptr<const probes::TargetSnapshot>>;
                                         const Snapshots& snapshots);
 
 /// Throws Error(pending) where the applied migrations are not those of `schema`: "as-built" (the
-/// application's own six) or "current".
+/// application's own six) or "current"; and Error(drift), which names what is missing, where the
+/// catalogue is not what they made.
 void require_schema(const pg::Conninfo& where, const std::string& schema, const StopFlag* stop);
 
 /// Seeds this share of a million products and ten million sales; returns the report as text.

@@ -128,6 +128,7 @@ Command validate_command() {
           .exits = {{0, "every claim is PASS"},
                     {1, "a claim is FAIL, or the run failed"},
                     {3, "--schema: the schema is another one"},
+                    {4, "--schema: the schema was changed by hand"},
                     {7, "no FAIL, but something is INCONCLUSIVE or INVALID"},
                     kUnreachable,
                     kUnwritten},

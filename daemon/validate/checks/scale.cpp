@@ -31,8 +31,8 @@ Keys parse(YamlMap& map) {
 
 Needs needs(const Keys& keys) {
   Needs out;
-  if (keys.products) out.queries.emplace_back(rows::kProducts);
-  if (keys.sales) out.queries.emplace_back(rows::kSales);
+  if (keys.products) rows::add_queries(loadgen::kCountedProducts, out);
+  if (keys.sales) rows::add_queries(loadgen::kCountedSales, out);
   return out;
 }
 
@@ -42,27 +42,30 @@ struct Seen {
   bool unreadable = false;
 };
 
-void add_count(const Evidence& evidence, const char* query, const char* what, std::int64_t wanted,
+/// An estimate shows that enough rows are there, and never that too few are.
+void add_count(const Evidence& evidence, const loadgen::CountedTable& table, std::int64_t wanted,
                Seen& seen, Judgement& out) {
-  std::string problem;
-  const auto count = rows::count(evidence, query, problem);
-  if (!count) {
+  const auto count = rows::count_of(evidence, table);
+  if (!count.number) {
     seen.unreadable = true;
-    out.evidence.push_back(fmt::format("could not count the {}: {}", what, problem));
+    out.evidence.push_back(fmt::format("could not count the {}: {}", table.name, count.problem));
     return;
   }
-  seen.few = seen.few || *count < wanted;
+  const bool few = *count.number < wanted;
+  seen.few = seen.few || (few && !count.estimated);
+  seen.unreadable = seen.unreadable || (few && count.estimated);
   out.measured +=
-      fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", format_count(*count), what);
+      fmt::format("{}{} {}", out.measured.empty() ? "" : ", ", count.text(), table.name);
   out.evidence.push_back(
-      fmt::format("{} {}, claimed are {}", format_count(*count), what, format_count(wanted)));
+      fmt::format("{} {}, claimed are {}", count.text(), table.name, format_count(wanted)));
+  if (count.estimated) out.evidence.push_back("counting them failed: " + count.problem);
 }
 
 Judgement judge(const Keys& keys, const Evidence& evidence) {
   Judgement out;
   Seen seen;
-  if (keys.products) add_count(evidence, rows::kProducts, "products", *keys.products, seen, out);
-  if (keys.sales) add_count(evidence, rows::kSales, "sales", *keys.sales, seen, out);
+  if (keys.products) add_count(evidence, loadgen::kCountedProducts, *keys.products, seen, out);
+  if (keys.sales) add_count(evidence, loadgen::kCountedSales, *keys.sales, seen, out);
   if (seen.few) {
     out.fail();
   } else if (seen.unreadable) {

@@ -216,6 +216,8 @@ TEST(ClaimsTest, RowsThatTheSeedMadeAndThatAreGoneAreNoticed) {
   EXPECT_EQ(judged("99000").verdict, Verdict::pass);
   EXPECT_EQ(judged("0").verdict, Verdict::inconclusive);
   EXPECT_EQ(judged("0").reason, Reason::scale);
+  EXPECT_THAT(judged("100250").evidence,
+              testing::Contains("250 of the sales were added since the seed"));
 }
 
 /// 100 users in a closed loop are at once by its nature; in an open loop they are counted.

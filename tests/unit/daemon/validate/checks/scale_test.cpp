@@ -53,6 +53,31 @@ TEST(ScaleCheckTest, TooFewRowsFailEvenWhenTheOthersCannotBeRead) {
   EXPECT_EQ(judged("999", "timeout").verdict, Verdict::fail);
 }
 
+/// Counting took too long; the statistics say this.
+ClaimVerdict estimated(const std::string& rows) {
+  const auto claims = sheet(", sales: 5000");
+  Evidence evidence;
+  for (const auto& query : needs_of(claims).queries) {
+    auto& answer = evidence.answers[query];
+    if (query.find("count(*)") != std::string::npos) {
+      answer.problem = "took longer than 10 s";
+    } else {
+      answer.rows = {{rows}};
+    }
+  }
+  return judge_claims(claims, evidence).front();
+}
+
+TEST(ScaleCheckTest, AnEstimateIsMarkedAndNeverFails) {
+  const auto enough = estimated("5000");
+  EXPECT_EQ(enough.verdict, Verdict::pass);
+  EXPECT_EQ(enough.measured, "5,000 (estimated) sales");
+  EXPECT_THAT(enough.evidence, testing::Contains(HasSubstr("took longer than 10 s")));
+  const auto few = estimated("4999");
+  EXPECT_EQ(few.verdict, Verdict::inconclusive);
+  EXPECT_EQ(few.reason, Reason::unreadable);
+}
+
 TEST(ScaleCheckTest, AClaimOfNoRowsIsRefused) {
   EXPECT_THROW((void)sheet(""), Error);
   EXPECT_THROW((void)sheet(", products: 0"), Error);
