@@ -24,6 +24,7 @@ struct LoadNeed {
   /// Of a closed loop: in place of the workload's own time between two operations of a user.
   std::optional<std::chrono::milliseconds> think;
   std::optional<std::chrono::milliseconds> duration;  ///< none: a share of the budget
+  std::optional<std::chrono::milliseconds> warmup;    ///< none: until steady
   std::int64_t round = 0;                             ///< repetitions are runs of their own
 
   friend bool operator==(const LoadNeed&, const LoadNeed&) = default;

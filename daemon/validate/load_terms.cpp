@@ -125,6 +125,7 @@ LoadTerms parse_terms(YamlMap& map) {
                                                                          : loadgen::Mode::pipelined;
   }
   if (const auto value = map.find("duration")) out.duration = value->as_duration();
+  if (const auto value = map.find("warmup")) out.warmup = value->as_duration();
   if (const auto value = map.find("repeat")) out.repeat = value->as_integer(1, 20);
   if (const auto value = map.find("errors_max")) out.errors_max = share_of(*value, 1);
   if (const auto value = map.find("refused_max")) out.refused_max = share_of(*value, 1);
@@ -140,6 +141,7 @@ LoadNeed with_terms(LoadNeed need, const LoadTerms& terms, std::int64_t round) {
   need.workload = terms.workload;
   need.mode = terms.mode;
   need.duration = terms.duration;
+  need.warmup = terms.warmup;
   need.round = round;
   return need;
 }

@@ -21,11 +21,12 @@ struct Scale {
   std::optional<std::int64_t> sales;
 };
 
-/// workload, mode, duration, repeat, errors_max, refused_max, p50 to p999, scale.
+/// workload, mode, duration, warmup, repeat, errors_max, refused_max, p50 to p999, scale.
 struct LoadTerms {
   std::string workload;
   loadgen::Mode mode = loadgen::Mode::faithful;
   std::optional<std::chrono::milliseconds> duration;
+  std::optional<std::chrono::milliseconds> warmup;  ///< none: until steady
   std::int64_t repeat = 1;
   double errors_max = 0.001;
   double refused_max = 0.05;

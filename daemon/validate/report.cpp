@@ -61,19 +61,28 @@ std::string Report::to_text() const {
     out += fmt::format("\n{} {}\n", each.claim.id, with_reason(each));
     for (const auto& line : each.evidence) out += "  " + line + "\n";
   }
+  if (!surroundings.empty()) out += "\nWho else was there\n";
+  for (const auto& each : surroundings) {
+    for (const auto& line : each.lines) out += fmt::format("  {}: {}\n", each.load, line);
+  }
   return out;
 }
 
 std::string Report::to_json() const {
   Json list = Json::array();
   for (const auto& each : verdicts) list.push_back(claim_json(each));
+  Json others = Json::array();
+  for (const auto& each : surroundings) {
+    others.push_back({{"load", each.load}, {"lines", each.lines}});
+  }
   const Json json{{"format", "pantryd.validate"},
                   {"version", 1},
                   {"pantryd", tool_version},
                   {"target", target},
                   {"started_at", started_at},
                   {"verdict", to_string(overall())},
-                  {"claims", list}};
+                  {"claims", list},
+                  {"surroundings", others}};
   // A message from the server may hold bytes that are not UTF-8: they must not cost the report.
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
@@ -90,10 +99,16 @@ std::string Report::to_html() const {
         each.reason ? fmt::format("<br>{}", to_string(*each.reason)) : "",
         html::escaped(each.measured), evidence);
   }
+  std::string others = surroundings.empty() ? "" : "<h2>Who else was there</h2>\n";
+  for (const auto& each : surroundings) {
+    others += "<h3>" + html::escaped(each.load) + "</h3>\n<ul>\n";
+    for (const auto& line : each.lines) others += "<li>" + html::escaped(line) + "</li>\n";
+    others += "</ul>\n";
+  }
   const auto body =
-      fmt::format("<h1>Claims: {}</h1>\n<p>{}, {}, pantryd {}</p>\n{}", html::coloured(overall()),
+      fmt::format("<h1>Claims: {}</h1>\n<p>{}, {}, pantryd {}</p>\n{}{}", html::coloured(overall()),
                   html::escaped(target), html::escaped(started_at), html::escaped(tool_version),
-                  html::table(table));
+                  html::table(table), others);
   return html::page(fmt::format("pantryd: {}", to_string(overall())), body);
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/assert.h"
 #include "loadgen/judge/backlog.h"
+#include "loadgen/judge/unsteady.h"
+#include "validate/promises.h"
 
 namespace pantryd::validate {
 namespace {
@@ -49,6 +51,10 @@ constexpr std::array<Row, kLoadFindings.size()> kTable{{
     {LoadFinding::invariant,
      "FAIL: an invariant of the workload is broken",
      {kFail, kFail, kFail, kFail}},
+    {LoadFinding::unsettled,
+     "service times that still fall, or a backlog of the warm-up",
+     {undecided(Reason::unsteady), undecided(Reason::unsteady), undecided(Reason::unsteady),
+      undecided(Reason::unsteady)}},
     {LoadFinding::unsteady,
      "a backlog that grows",
      {no_pass(Reason::unsteady), no_pass(Reason::unsteady), no_pass(Reason::unsteady),
@@ -107,15 +113,10 @@ void add_undurable(const loadgen::LoadResult& load, std::vector<Found>& out) {
           {LoadFinding::surroundings, fmt::format("{} was off during the load", setting)});
     }
   }
-  for (const auto& sql : load.options.workload.statements) {
-    std::string lower = sql;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (lower.find("synchronous_commit") == std::string::npos) continue;
+  if (weakened_commit(load.options.workload)) {
     out.push_back(
         {LoadFinding::surroundings,
          "the workload itself sets synchronous_commit, so it is not the server's promise"});
-    return;
   }
 }
 
@@ -203,6 +204,9 @@ std::vector<Found> findings_of(const loadgen::LoadResult& load, double errors_ma
   add_invalid(load, out);
   add_undurable(load, out);
   if (load.stopped) out.push_back({LoadFinding::stopped, "the run was ended early"});
+  if (auto why = loadgen::unsteady_reason(load); !why.empty()) {
+    out.push_back({LoadFinding::unsettled, std::move(why)});
+  }
   if (load.options.rate_per_s && loadgen::backlog_grows(load)) {
     out.push_back({LoadFinding::unsteady, "more and more operations waited until the end"});
   }

@@ -20,6 +20,7 @@ enum class LoadFinding {
   client,        ///< INVALID: the load generator was the limit
   stopped,       ///< a person ended it
   invariant,     ///< an invariant of the workload is broken
+  unsettled,     ///< the server still changed: times fell, or a backlog of the warm-up was there
   unsteady,      ///< the backlog grew until the end, so no rate was reached
   few,           ///< too few operations to judge anything
   errors,        ///< more errors than the claim allows
@@ -30,9 +31,11 @@ enum class LoadFinding {
   samples,       ///< an operation had too few samples for its SLO
 };
 inline constexpr std::array kLoadFindings{
-    LoadFinding::surroundings, LoadFinding::client, LoadFinding::stopped, LoadFinding::invariant,
-    LoadFinding::unsteady,     LoadFinding::few,    LoadFinding::errors,  LoadFinding::not_started,
-    LoadFinding::outage,       LoadFinding::unread, LoadFinding::slo,     LoadFinding::samples};
+    LoadFinding::surroundings, LoadFinding::client,      LoadFinding::stopped,
+    LoadFinding::invariant,    LoadFinding::unsettled,   LoadFinding::unsteady,
+    LoadFinding::few,          LoadFinding::errors,      LoadFinding::not_started,
+    LoadFinding::outage,       LoadFinding::unread,      LoadFinding::slo,
+    LoadFinding::samples};
 /// As in the table of docs/load-testing.md.
 [[nodiscard]] std::string_view to_string(LoadFinding finding);
 

@@ -22,7 +22,6 @@ using std::chrono::seconds;
 
 constexpr milliseconds kOpenMin = seconds(20);
 constexpr milliseconds kClosedMin = seconds(5);
-constexpr auto kWarmup = seconds(3);
 /// Of each operation where rare ones are raised: without a miss they are just enough for a p99.
 constexpr std::int64_t kSamplesMin = 300;
 /// A run that is repeated for them takes this long at most.
@@ -146,7 +145,8 @@ loadgen::LoadOptions options_of(const LoadNeed& need, const StageOptions& option
   if (need.think) out.workload.users.think = *need.think;
   out.seed += static_cast<std::uint64_t>(need.round);
   out.duration = duration;
-  out.warmup = kWarmup;
+  out.warm_until_steady = !need.warmup;
+  out.warmup = need.warmup.value_or(options.warmup_limit);
   return out;
 }
 

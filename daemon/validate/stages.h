@@ -18,6 +18,8 @@ namespace pantryd::validate {
 struct StageOptions {
   std::chrono::milliseconds budget{60'000};  ///< for all loads together, without their warm-ups
   std::string workload = "grocery";          ///< of loads that name none
+  /// A load without a warm-up of its own warms up until it is steady, at most for this long.
+  std::chrono::milliseconds warmup_limit{120'000};
 };
 
 /// What the stages do to the world. Each may throw Error.

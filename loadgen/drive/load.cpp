@@ -15,6 +15,7 @@
 #include "loadgen/dataset/ledger.h"
 #include "loadgen/drive/invariants.h"
 #include "loadgen/drive/reactor.h"
+#include "loadgen/drive/warm_up.h"
 #include "loadgen/evidence/sampler.h"
 #include "loadgen/result/window_file.h"
 #include "pool/pool.h"
@@ -136,12 +137,17 @@ RatePlan with_warmup(const LoadOptions& options) {
     out.lines.insert(out.lines.end(), options.plan.lines.begin(), options.plan.lines.end());
   } else if (options.rate_per_s) {
     const double rate = *options.rate_per_s;
-    out.lines.push_back({options.warmup + options.duration, rate, rate});
+    if (options.warm_until_steady) {
+      out.lines = {{options.warmup, rate, rate}, {options.duration, rate, rate}};
+    } else {
+      out.lines.push_back({options.warmup + options.duration, rate, rate});
+    }
   }
   return out;
 }
 
-ReactorOptions reactor_options(const LoadOptions& options, std::int64_t part) {
+ReactorOptions reactor_options(const LoadOptions& options, const WarmUp& warm_up,
+                               std::int64_t part) {
   ReactorOptions out;
   out.plan = with_warmup(options);
   out.arrivals = options.arrivals;
@@ -151,6 +157,7 @@ ReactorOptions reactor_options(const LoadOptions& options, std::int64_t part) {
   out.pipelined = options.mode == Mode::pipelined;
   out.seed = options.seed;
   out.warmup = options.warmup;
+  out.warm_up = &warm_up;
   out.duration = options.duration;
   out.statement_limit = options.statement_limit;
   out.drain_limit = options.drain_limit;
@@ -166,7 +173,7 @@ struct Engine {
 };
 
 std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSource& values,
-                          WindowCollector& windows, const StopFlag* stop) {
+                          const WarmUp& warm_up, WindowCollector& windows, const StopFlag* stop) {
   const auto& workload = options.workload;
   std::vector<Engine> engines(static_cast<std::size_t>(options.threads));
   for (auto& each : engines) {
@@ -180,7 +187,7 @@ std::vector<Engine> build(Pool& pool, const LoadOptions& options, const ValueSou
   for (std::size_t i = 0; i < engines.size(); ++i) {
     engines[i].reactor = std::make_unique<Reactor>(
         workload, values, *engines[i].connector, std::move(shares[i]),
-        reactor_options(options, static_cast<std::int64_t>(i)), windows, stop);
+        reactor_options(options, warm_up, static_cast<std::int64_t>(i)), windows, stop);
   }
   return engines;
 }
@@ -225,7 +232,24 @@ void check_windows(const LoadResult& result) {
   PANTRYD_ASSERT(sum == result.done_in_window());
 }
 
-void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& windows) {
+/// The length of the warm-up, and its seconds counted from its end.
+void take_warm_up(LoadResult& result, WarmUp& warm_up) {
+  result.warm_up = warm_up.facts();
+  if (result.stopped) result.warm_up.limit_reached = false;
+  const auto earlier =
+      result.options.warmup - std::chrono::duration_cast<std::chrono::milliseconds>(
+                                  std::chrono::nanoseconds(warm_up.measure_from_ns()));
+  result.options.warmup -= earlier;
+  for (auto& window : result.totals.windows) {
+    if (window.phase == Phase::warmup) window.second += earlier.count() / 1000;
+  }
+  for (std::size_t i = 0; i < result.operations.size(); ++i) {
+    result.operations[i].service_over_time = std::move(warm_up.blocks()[i]);
+  }
+}
+
+void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& windows,
+             WarmUp& warm_up) {
   result.totals = std::move(engines[0].reactor->totals());
   result.priority_raised = true;
   for (std::size_t i = 0; i < engines.size(); ++i) {
@@ -244,6 +268,7 @@ void collect(LoadResult& result, std::vector<Engine>& engines, WindowCollector& 
     result.operations.push_back(std::move(operation));
   }
   result.totals.operations.clear();
+  take_warm_up(result, warm_up);
   check_windows(result);
 }
 
@@ -254,6 +279,9 @@ LoadOptions completed(LoadOptions options) {
   if (!options.plan.empty()) {
     options.duration = std::chrono::duration_cast<std::chrono::milliseconds>(options.plan.length());
     options.rate_per_s = options.plan.mean_per_s();
+  }
+  if (options.warm_until_steady) {
+    options.warmup = std::chrono::ceil<std::chrono::seconds>(options.warmup);
   }
   return options;
 }
@@ -279,10 +307,14 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
       mix64(static_cast<std::uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()),
             ::getpid());
   const ValueSource values(result.options.workload, result.dataset, nonce);
+  WarmUp warm_up(result.options);
   WindowCollector windows(static_cast<std::size_t>(options.threads),
                           result.options.workload.operations.size(),
-                          [&file](const WindowPart& second) { file.write(second); });
-  auto engines = build(pool, result.options, values, windows, stop);
+                          [&file, &warm_up](const WindowPart& second) {
+                            file.write(second);
+                            warm_up.see(second);
+                          });
+  auto engines = build(pool, result.options, values, warm_up, windows, stop);
   // After the load's own: a server that has no room for one more costs the evidence alone.
   std::optional<Sampler> sampler;
   if (options.evidence) {
@@ -291,17 +323,24 @@ LoadResult run_load(const pg::Conninfo& where, const LoadOptions& options,
   }
   result.setup_s = std::chrono::duration<double>(SteadyClock::now() - began).count();
   const auto start = SteadyClock::now();
+  warm_up.start_at(start);
   for (auto& each : engines) each.reactor->start_at(start);
-  if (sampler) sampler->start(start + options.warmup);
+  if (sampler) sampler->start(start + result.options.warmup);
   drive(engines, windows, progress);
-  collect(result, engines, windows);
+  collect(result, engines, windows, warm_up);
   result.windows_error = file.close();
-  if (sampler) result.evidence = sampler->finish(result.totals.client.measured_s);
+  if (sampler) {
+    const auto from = start + std::chrono::nanoseconds(warm_up.measure_from_ns());
+    result.evidence = sampler->finish(from, result.totals.client.measured_s);
+  }
   engines.clear();  // what was cancelled has ended before the invariants are read again
   auto after = read_invariants(pool, invariants, stop);
   for (std::size_t i = 0; i < invariants.size(); ++i) {
     result.invariants.push_back(
         {invariants[i].name, invariants[i].place, std::move(before[i]), std::move(after[i])});
+  }
+  if (options.count_rows && result.dataset && !result.stopped) {
+    result.rows = count_dataset(where, *result.dataset);
   }
   return result;
 }

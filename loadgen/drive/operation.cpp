@@ -221,6 +221,7 @@ void Reactor::count_ending(const Slot& slot, Ending ending, Nanos at) {
     return;
   }
   seen.response.record(response_us);
+  seen.service.record((at - slot.sent_at) / 1000);
   if (ending == Ending::refused) {
     ++seen.refused;
   } else {

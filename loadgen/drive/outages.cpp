@@ -18,6 +18,13 @@ void OutageLog::lost(double at_s, const std::string& error, bool operation_faile
   ++away_;
 }
 
+void OutageLog::move_origin(double seconds) {
+  for (auto& each : outages_) {
+    each.from_s += seconds;
+    if (each.to_s) *each.to_s += seconds;
+  }
+}
+
 void OutageLog::reconnected() {
   if (away_ > 0) --away_;
 }

@@ -15,6 +15,8 @@ class OutageLog {
   void lost(double at_s, const std::string& error, bool operation_failed);
   void reconnected();           ///< one connection is back, not yet proven
   void succeeded(double at_s);  ///< the first success on a connection made again
+  /// The moment from which times count is `seconds` earlier than it was.
+  void move_origin(double seconds);
   [[nodiscard]] std::vector<Outage> take() { return std::move(outages_); }
   [[nodiscard]] std::int64_t away() const { return away_; }
 

@@ -18,6 +18,7 @@
 #include "base/assert.h"
 #include "base/file.h"
 #include "base/thread_cpu.h"
+#include "loadgen/drive/warm_up.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -164,7 +165,21 @@ bool Reactor::over(Nanos at) const {
   return drained || at >= arrivals_end_ + limit;
 }
 
+/// The warm-up ends sooner than at its limit.
+void Reactor::follow_warm_up() {
+  if (options_.warm_up == nullptr || measuring_ || measured_done_ || was_stopped_) return;
+  const auto from = options_.warm_up->measure_from_ns();
+  if (from == measure_from_) return;
+  outages_.move_origin(static_cast<double>(measure_from_ - from) * 1e-9);
+  measure_from_ = from;
+  arrivals_end_ = from + options_.duration.count();
+  clock_->measure(measure_from_, arrivals_end_);
+  watch_.measure(measure_from_, arrivals_end_);
+  if (schedule_) schedule_->end_first_line(from);
+}
+
 void Reactor::update_phase(Nanos at) {
+  follow_warm_up();
   if (!was_stopped_ && stop_ != nullptr && stop_->requested()) {
     was_stopped_ = true;
     (void)window_at(at);  // what was due before the end belongs to the windows before it
@@ -199,7 +214,7 @@ void Reactor::take_arrivals(Nanos due, Nanos at) {
   while (schedule_->peek().intended_ns <= due) {
     const auto& arrival = schedule_->peek();
     if (measured(arrival)) {
-      const double expected = options_.plan.arrivals_by(static_cast<double>(at) * 1e-9);
+      const double expected = schedule_->plan().arrivals_by(static_cast<double>(at) * 1e-9);
       watch_.took(arrival.intended_ns, at, expected / options_.parts);
     }
     enqueue(arrival);
@@ -262,6 +277,7 @@ void Reactor::tick(Nanos at) {
 /// due in them, even if nobody looked at the clock meanwhile: a count is never in a later second.
 WindowPart& Reactor::window_at(Nanos at) {
   while (at >= clock_->end()) {
+    follow_warm_up();
     take_arrivals(std::min(clock_->end(), arrivals_end_) - 1, at);
     window_->queued = static_cast<std::int64_t>(queue_.size());
     window_->running = running_;

@@ -33,15 +33,13 @@ class Reactor {
 
   /// Before run(): the moment from which all times count, the same for all parts. May be past.
   void start_at(SteadyClock::time_point start) { start_ = start; }
-  /// The whole run: warm-up, measured part, drain. Returns early after a stop.
-  void run();
+  void run();  ///< warm-up, measured part and drain; returns early after a stop
   [[nodiscard]] RunTotals& totals() { return totals_; }
   [[nodiscard]] bool was_stopped() const { return was_stopped_; }
   [[nodiscard]] bool priority_raised() const { return priority_raised_; }
 
  private:
   using Nanos = std::int64_t;  ///< since the start of the run
-  // reactor.cpp: time, queue, events
   [[nodiscard]] Nanos now() const;
   void take_arrivals(Nanos due, Nanos at);
   void enqueue(const Arrival& arrival);
@@ -49,6 +47,7 @@ class Reactor {
   void tick(Nanos at);
   [[nodiscard]] WindowPart& window_at(Nanos at);
   void update_phase(Nanos at);
+  void follow_warm_up();
   void handle_event(int slot, unsigned events);
   void take_connections();
   [[nodiscard]] Nanos wake_at(Nanos at) const;

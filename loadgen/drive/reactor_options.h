@@ -9,6 +9,8 @@
 
 namespace pantryd::loadgen {
 
+class WarmUp;
+
 struct ReactorOptions {
   RatePlan plan;  ///< with the warm-up; empty: closed loop, `users` operations at all times
   Arrivals arrivals = Arrivals::poisson;
@@ -18,6 +20,7 @@ struct ReactorOptions {
   bool pipelined = false;
   std::uint64_t seed = 1;
   std::chrono::nanoseconds warmup{0};
+  const WarmUp* warm_up = nullptr;  ///< may end the warm-up sooner; outlives the reactor
   std::chrono::nanoseconds duration{0};
   std::chrono::nanoseconds statement_limit{0};
   std::chrono::nanoseconds drain_limit{0};

@@ -52,14 +52,30 @@ void Schedule::pop() {
 
 void Schedule::advance() {
   expected_ += arrivals_ == Arrivals::fixed ? 1 : -std::log1p(-gaps_.uniform());
+  next_.number = drawn_++;
+  next_.operation = mix_.draw(choices_);
+  place();
+}
+
+void Schedule::end_first_line(std::int64_t at_ns) {
+  PANTRYD_ASSERT(!plan_.lines.empty());
+  for (std::size_t i = 0; i < line_; ++i) expected_ += plan_.lines[i].arrivals();
+  plan_.lines[0].length = std::chrono::nanoseconds(at_ns);
+  line_ = 0;
+  line_start_ns_ = 0;
+  line_arrivals_ = plan_.lines[0].arrivals();
+  next_.intended_ns = 0;
+  place();
+}
+
+/// The time at which the plan expects `expected_` arrivals.
+void Schedule::place() {
   while (!done() && expected_ >= line_arrivals_) {
     expected_ -= line_arrivals_;
     line_start_ns_ += plan_.lines[line_].length.count();
     ++line_;
     line_arrivals_ = done() ? 0 : plan_.lines[line_].arrivals();
   }
-  next_.number = drawn_++;
-  next_.operation = mix_.draw(choices_);
   if (done()) {
     next_.intended_ns = std::numeric_limits<std::int64_t>::max();
     return;

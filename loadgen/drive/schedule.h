@@ -39,9 +39,14 @@ class Schedule {
   [[nodiscard]] const Arrival& peek() const { return next_; }
   [[nodiscard]] bool done() const { return line_ == plan_.lines.size(); }
   void pop();
+  /// The first line of the plan ends at `at`, and what would have followed it follows there. Only
+  /// while no arrival from `at` on was popped.
+  void end_first_line(std::int64_t at_ns);
+  [[nodiscard]] const RatePlan& plan() const { return plan_; }
 
  private:
   void advance();
+  void place();
   [[nodiscard]] bool is_ours() const;
 
   RatePlan plan_;

@@ -1,5 +1,5 @@
 // Invariant: end_ lies in (start of the window, start + 1 s] and is at most from_ in the warm-up
-// and at most to_ in the measured window.
+// and at most to_ in the measured window; from_ is planned_from_ until measure() or cut().
 #include "loadgen/drive/window_clock.h"
 
 #include <algorithm>
@@ -18,7 +18,7 @@ std::int64_t whole_seconds_up(std::int64_t ns) {
 }  // namespace
 
 WindowClock::WindowClock(Nanos measure_from, Nanos measure_to)
-    : from_(measure_from), to_(measure_to) {
+    : from_(measure_from), to_(measure_to), planned_from_(measure_from) {
   PANTRYD_ASSERT(from_ >= 0 && to_ >= from_);
   place(0);
 }
@@ -26,8 +26,8 @@ WindowClock::WindowClock(Nanos measure_from, Nanos measure_to)
 void WindowClock::place(Nanos start) {
   if (start < from_) {
     phase_ = Phase::warmup;
-    second_ = -whole_seconds_up(from_ - start);
-    end_ = from_ + (second_ + 1) * kSecondNs;
+    second_ = -whole_seconds_up(planned_from_ - start);
+    end_ = std::min(from_, planned_from_ + (second_ + 1) * kSecondNs);
   } else if (start < to_) {
     phase_ = Phase::measured;
     second_ = (start - from_) / kSecondNs;
@@ -46,6 +46,13 @@ bool WindowClock::ends_phase() const {
 
 void WindowClock::advance() {
   place(end_);
+}
+
+void WindowClock::measure(Nanos from, Nanos to) {
+  PANTRYD_ASSERT(phase_ == Phase::warmup && from >= end_ && to >= from);
+  PANTRYD_ASSERT((from - planned_from_) % kSecondNs == 0);
+  from_ = from;
+  to_ = to;
 }
 
 void WindowClock::cut(Nanos at) {

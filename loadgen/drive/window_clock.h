@@ -22,6 +22,9 @@ class WindowClock {
   [[nodiscard]] Nanos end() const { return end_; }               ///< exclusive, of this window
   [[nodiscard]] bool ends_phase() const;
   void advance();  ///< to the window that begins at end()
+  /// In the warm-up: the measured window is another one, whole seconds from the one that was
+  /// planned. The seconds of the warm-up keep counting towards the planned one.
+  void measure(Nanos from, Nanos to);
   /// Ends the measured window at `at`, which lies in the current window. A run that is in its
   /// warm-up measures nothing then.
   void cut(Nanos at);
@@ -30,6 +33,7 @@ class WindowClock {
   void place(Nanos start);
 
   Nanos from_, to_;
+  const Nanos planned_from_;
   Phase phase_ = Phase::warmup;
   std::int64_t second_ = 0;
   Nanos end_ = 0;

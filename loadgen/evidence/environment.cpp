@@ -34,7 +34,8 @@ constexpr const char* kSettings = R"(
                  'full_page_writes', 'wal_level', 'max_wal_size', 'checkpoint_timeout', 'work_mem',
                  'shared_preload_libraries', 'data_checksums', 'server_encoding', 'block_size',
                  'wal_segment_size', 'effective_cache_size', 'random_page_cost', 'autovacuum',
-                 'synchronous_standby_names', 'wal_buffers', 'huge_pages')
+                 'synchronous_standby_names', 'wal_buffers', 'huge_pages',
+                 'huge_pages_status', 'shared_memory_size_in_huge_pages')
   ORDER BY name COLLATE "C")";
 
 /// Without the schema in which seeds and migrations keep their books.
@@ -225,6 +226,7 @@ Environment host_environment(const Host& host) {
   out.cpu_limit = host.cpu_limit_cores();
   out.memory_limit_bytes = host.memory_limit_bytes();
   out.memory_bytes = host.memory_bytes().value_or(0);
+  out.huge_pages = host.huge_pages();
   return out;
 }
 

@@ -45,6 +45,7 @@ struct Environment {
   std::optional<double> cpu_limit;  ///< processors, by cgroup
   std::optional<std::int64_t> memory_limit_bytes;
   std::int64_t memory_bytes = 0;
+  std::optional<std::int64_t> huge_pages;  ///< that the host set aside
 
   // The server.
   bool server_local = false;  ///< its processes are those of this host

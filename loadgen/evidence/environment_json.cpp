@@ -37,6 +37,7 @@ Environment read(const Json& json) {
   take(client, "cpu_limit", out.cpu_limit);
   take(client, "memory_bytes", out.memory_bytes);
   take(client, "memory_limit_bytes", out.memory_limit_bytes);
+  take(client, "huge_pages", out.huge_pages);
   const auto server = part(json, "server");
   take(server, "local", out.server_local);
   take(server, "version", out.server_version);
@@ -78,7 +79,8 @@ Json Environment::to_json() const {
                    {"governor", governor},
                    {"cpu_limit", maybe(cpu_limit)},
                    {"memory_bytes", memory_bytes},
-                   {"memory_limit_bytes", maybe(memory_limit_bytes)}};
+                   {"memory_limit_bytes", maybe(memory_limit_bytes)},
+                   {"huge_pages", maybe(huge_pages)}};
   Json server = {{"local", server_local},      {"version", server_version},
                  {"schema_hash", schema_hash}, {"rtt_us", rtt_us},
                  {"settings", Json::object()}, {"relations", Json::object()}};

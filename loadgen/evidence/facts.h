@@ -13,10 +13,12 @@ namespace pantryd::loadgen {
 
 /// Names of counters (docs/load-testing.md lists them): commits, rollbacks, blocks_hit,
 /// blocks_read, temp_bytes, deadlocks, active_ms, other_transactions, other_active_ms, wal_bytes,
-/// wal_records, wal_full_page_images, checkpoints, checkpoint_write_ms, checkpoint_sync_ms,
-/// checkpoint_buffers, statements_evicted; from PostgreSQL 16 on io_reads, io_writes, io_extends,
-/// io_fsyncs. Gauges: sessions, active, idle_in_transaction, foreign_active, locks_waiting,
-/// standbys, replay_lag_bytes, replay_lag_ms, started_at, configured_at.
+/// wal_records, wal_full_page_images, checkpoints, checkpoints_timed, checkpoints_requested,
+/// checkpoint_write_ms, checkpoint_sync_ms, checkpoint_buffers, statements_evicted; from PostgreSQL
+/// 16 on io_reads, io_writes, io_extends, io_fsyncs; of the sessions' processes, where these are
+/// local and readable, page_faults, page_faults_major, session_user_ms, session_system_ms. Gauges:
+/// sessions, active, idle_in_transaction, foreign_sessions, foreign_active, foreign_hidden,
+/// locks_waiting, standbys, replay_lag_bytes, replay_lag_ms, started_at, configured_at.
 struct Look {
   double at_s = 0;
   double took_ms = 0;  ///< of the server's part
@@ -28,6 +30,8 @@ struct Look {
   std::map<std::string, double> gauges;
   std::map<std::string, std::int64_t> waits;  ///< "Lock:transactionid", or "CPU": sessions of ours
   std::map<std::string, std::int64_t> contended;  ///< relation: sessions in its row lock queues
+  std::map<std::string, std::int64_t> others;     ///< sessions of others, by application_name
+  std::map<std::string, std::int64_t> vacuums;    ///< workers of autovacuum, by what they work on
 };
 
 /// What changed at the host between begin and end of the measured part.

@@ -80,6 +80,20 @@ std::map<std::string, DiskTimes> parse_diskstats(std::string_view text) {
   return out;
 }
 
+std::optional<ProcessTimes> parse_process_stat(std::string_view text, double ticks_per_s) {
+  // The name, in brackets, may hold blanks and brackets.
+  const auto end_of_name = text.rfind(')');
+  if (end_of_name == std::string_view::npos) return std::nullopt;
+  const auto words = words_of(std::string(text.substr(end_of_name + 1)));
+  if (words.size() < 13) return std::nullopt;
+  ProcessTimes out;
+  out.minor_faults = static_cast<std::int64_t>(value_of(words, 7));
+  out.major_faults = static_cast<std::int64_t>(value_of(words, 9));
+  out.user_s = value_of(words, 11) / ticks_per_s;
+  out.system_s = value_of(words, 12) / ticks_per_s;
+  return out;
+}
+
 std::optional<Throttling> parse_cpu_stat(std::string_view text) {
   std::optional<Throttling> out;
   for (const auto& line : lines_of(text)) {
@@ -200,15 +214,26 @@ std::optional<std::int64_t> Host::memory_limit_bytes() const {
   return least;
 }
 
-std::optional<std::int64_t> Host::memory_bytes() const {
+std::optional<std::int64_t> Host::meminfo(const std::string& name) const {
   for (const auto& line : lines_of(text("/proc/meminfo"))) {
     const auto words = words_of(line);
-    if (words.size() >= 2 && words[0] == "MemTotal:") {
-      const auto kib = number_of(words[1]);
-      return kib ? std::optional(*kib * 1024) : std::nullopt;
-    }
+    if (words.size() >= 2 && words[0] == name + ":") return number_of(words[1]);
   }
   return std::nullopt;
+}
+
+std::optional<std::int64_t> Host::memory_bytes() const {
+  const auto kib = meminfo("MemTotal");
+  return kib ? std::optional(*kib * 1024) : std::nullopt;
+}
+
+std::optional<std::int64_t> Host::huge_pages() const {
+  return meminfo("HugePages_Total");
+}
+
+std::optional<ProcessTimes> Host::process(std::int64_t pid) const {
+  return parse_process_stat(text("/proc/" + std::to_string(pid) + "/stat"),
+                            static_cast<double>(::sysconf(_SC_CLK_TCK)));
 }
 
 std::string Host::cpu_model() const {

@@ -35,6 +35,17 @@ struct Throttling {
   double throttled_s = 0;      ///< summed over processors
 };
 
+/// Of one process, since it began.
+struct ProcessTimes {
+  std::int64_t minor_faults = 0;  ///< pages that were in memory and not yet mapped
+  std::int64_t major_faults = 0;  ///< pages that had to be read
+  double user_s = 0;
+  double system_s = 0;
+};
+
+/// The text of /proc/PID/stat; nullopt when it is not that.
+[[nodiscard]] std::optional<ProcessTimes> parse_process_stat(std::string_view text,
+                                                             double ticks_per_s);
 /// nullopt when there is no line "cpu". `ticks_per_s` is sysconf(_SC_CLK_TCK).
 [[nodiscard]] std::optional<CpuTimes> parse_proc_stat(std::string_view text, double ticks_per_s);
 /// Every line, partitions too, by name.
@@ -57,6 +68,10 @@ class Host {
   [[nodiscard]] std::optional<std::int64_t> memory_bytes() const;
   [[nodiscard]] std::string cpu_model() const;  ///< empty when it is not known
   [[nodiscard]] std::string governor() const;   ///< of the first processor; empty in most guests
+  /// nullopt where there is no such process, or /proc is hidden.
+  [[nodiscard]] std::optional<ProcessTimes> process(std::int64_t pid) const;
+  /// Of /proc/meminfo: pages that were set aside for huge_pages.
+  [[nodiscard]] std::optional<std::int64_t> huge_pages() const;
   /// True when process `pid` of this host is a PostgreSQL server process.
   [[nodiscard]] bool is_postgres(std::int64_t pid) const;
 
@@ -64,6 +79,7 @@ class Host {
   /// Our folder of the controller and those above it, the nearest first.
   [[nodiscard]] std::vector<std::filesystem::path> groups(const std::string& controller) const;
   [[nodiscard]] std::string text(const std::filesystem::path& path) const;
+  [[nodiscard]] std::optional<std::int64_t> meminfo(const std::string& name) const;
 
   std::filesystem::path root_;
 };

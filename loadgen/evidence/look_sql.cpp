@@ -29,6 +29,7 @@ UNION ALL SELECT 'c', v.name, v.value FROM pg_stat_wal w, LATERAL (VALUES
 constexpr const char* kCheckpointsBefore17 = R"(
 UNION ALL SELECT 'c', v.name, v.value FROM pg_stat_bgwriter b, LATERAL (VALUES
   ('checkpoints', (b.checkpoints_timed + b.checkpoints_req)::float8),
+  ('checkpoints_timed', b.checkpoints_timed), ('checkpoints_requested', b.checkpoints_req),
   ('checkpoint_write_ms', b.checkpoint_write_time),
   ('checkpoint_sync_ms', b.checkpoint_sync_time),
   ('checkpoint_buffers', b.buffers_checkpoint)) v(name, value))";
@@ -36,6 +37,7 @@ UNION ALL SELECT 'c', v.name, v.value FROM pg_stat_bgwriter b, LATERAL (VALUES
 constexpr const char* kCheckpoints = R"(
 UNION ALL SELECT 'c', v.name, v.value FROM pg_stat_checkpointer b, LATERAL (VALUES
   ('checkpoints', (b.num_timed + b.num_requested)::float8), ('checkpoint_write_ms', b.write_time),
+  ('checkpoints_timed', b.num_timed), ('checkpoints_requested', b.num_requested),
   ('checkpoint_sync_ms', b.sync_time), ('checkpoint_buffers', b.buffers_written)) v(name, value))";
 
 constexpr const char* kIo = R"(
@@ -46,24 +48,36 @@ UNION ALL SELECT 'c', v.name, v.value FROM (
            ('io_fsyncs', i.fsyncs)) v(name, value) WHERE v.value IS NOT NULL)";
 
 /// One read of pg_stat_activity for all that is taken from it. What a role may not see of others'
-/// sessions is NULL there; ours are of the same role.
+/// sessions is NULL there, their type as well; ours are of the same role.
 constexpr const char* kSessions = R"(
 UNION ALL SELECT * FROM (
   WITH a AS MATERIALIZED (
-    SELECT state, wait_event_type, wait_event, query_id, left(query, 200) AS query,
-           application_name LIKE 'pantryd-load%' AS ours
+    SELECT pid, state, wait_event_type, wait_event, query_id, left(query, 200) AS query,
+           left(application_name, 60) AS name, backend_type IS NULL AS hidden,
+           backend_type = 'client backend' AND application_name LIKE 'pantryd-load%' AS ours,
+           coalesce(backend_type, '') = 'autovacuum worker' AS vacuums
     FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
-      AND backend_type = 'client backend' AND application_name <> 'pantryd-load evidence')
+      AND coalesce(backend_type, 'client backend') IN ('client backend', 'autovacuum worker')
+      AND application_name <> 'pantryd-load evidence'),
+  o AS (SELECT * FROM a WHERE ours IS NOT TRUE AND NOT vacuums)
   SELECT 'w', coalesce(wait_event_type || ':' || wait_event, 'CPU'), count(*)::float8 FROM a
   WHERE ours AND state = 'active' GROUP BY 2
   UNION ALL SELECT 'g', v.name, v.value FROM (
       SELECT count(*) FILTER (WHERE ours) AS sessions,
              count(*) FILTER (WHERE ours AND state = 'active') AS active,
-             count(*) FILTER (WHERE ours AND state LIKE 'idle in%') AS idle_in,
-             count(*) FILTER (WHERE NOT ours AND state = 'active') AS others FROM a) s,
+             count(*) FILTER (WHERE ours AND state LIKE 'idle in%') AS idle_in FROM a) s,
     LATERAL (VALUES ('sessions', s.sessions::float8), ('active', s.active),
-             ('idle_in_transaction', s.idle_in), ('foreign_active', s.others)) v(name, value)
+             ('idle_in_transaction', s.idle_in)) v(name, value)
+  UNION ALL SELECT 'g', v.name, v.value FROM (
+      SELECT count(*) AS sessions, count(*) FILTER (WHERE state = 'active') AS active,
+             count(*) FILTER (WHERE hidden) AS hidden FROM o) s,
+    LATERAL (VALUES ('foreign_sessions', s.sessions::float8), ('foreign_active', s.active),
+             ('foreign_hidden', s.hidden)) v(name, value)
+  UNION ALL (SELECT 'o', name, count(*) FROM o GROUP BY name ORDER BY count(*) DESC LIMIT 20)
+  UNION ALL (SELECT 'v', coalesce(regexp_replace(query, '^autovacuum: ', ''), '(not shown)'),
+                    count(*) FROM a WHERE vacuums GROUP BY query LIMIT 20)
+  UNION ALL (SELECT 'p', pid::text, 1 FROM a WHERE ours ORDER BY pid LIMIT 200)
   UNION ALL (SELECT 'q', query_id || ' ' || query, 1 FROM a
              WHERE ours AND query_id IS NOT NULL GROUP BY query_id, query LIMIT 50)) sessions)";
 

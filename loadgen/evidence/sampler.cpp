@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "base/thread_cpu.h"
 #include "pg/error.h"
@@ -64,7 +65,7 @@ void Sampler::connect(std::chrono::milliseconds limit) {
 void Sampler::begin(const std::optional<DatasetShape>& dataset) {
   const auto deadline = Deadline::in(kBeginLimit);
   environment_ = collect_environment(*connection_, dataset, deadline, host_);
-  settings_ = read_settings(deadline);
+  latest_ = settings_ = read_settings(deadline);
   statements_ = read_statements(deadline);
   if (!environment_.server_local) return;
   try {
@@ -114,6 +115,7 @@ void Sampler::look(std::chrono::milliseconds limit) {
     if (!connection_ || connection_->broken()) connect(std::min(limit, kReconnectLimit));
     const auto asked = SteadyClock::now();
     look_at_server(out, Deadline::at(began + limit));
+    look_for_changes(out, Deadline::at(began + limit));
     const double took_s = std::chrono::duration<double>(SteadyClock::now() - asked).count();
     out.took_ms = took_s * 1000;
     cost_.server_s += took_s;
@@ -122,10 +124,12 @@ void Sampler::look(std::chrono::milliseconds limit) {
     out.counters.clear();
     out.gauges.clear();
     out.waits.clear();
+    out.others.clear();
+    out.vacuums.clear();
     ++cost_.dropped;
-    if (note_.empty()) {
-      note_ =
-          fmt::format("At {:.0f} s the server could not be looked at: {}.", out.at_s, error.what());
+    if (missed_.empty()) {
+      missed_ = error.what();
+      missed_at_ = began;
     }
   }
   ++cost_.looks;
@@ -134,30 +138,94 @@ void Sampler::look(std::chrono::milliseconds limit) {
 
 void Sampler::look_at_server(Look& out, Deadline deadline) {
   const auto rows = connection_->exec_prepared(kLookName, {}, deadline);
-  for (int i = 0; i < rows.rows(); ++i) {
-    if (rows.is_null(i, 1) || rows.is_null(i, 2)) continue;
-    const std::string name(rows.text(i, 1));
-    switch (rows.text(i, 0)[0]) {
-      case 'c':
-        out.counters[name] = rows.f64(i, 2);
-        break;
-      case 'g':
-        out.gauges[name] = rows.f64(i, 2);
-        break;
-      case 'w':
-        out.waits[name] = static_cast<std::int64_t>(rows.f64(i, 2));
-        break;
-      case 'l':
-        out.contended[name] = static_cast<std::int64_t>(rows.f64(i, 2));
-        break;
-      default:
-        if (const auto space = name.find(' '); space != std::string::npos) {
-          if (texts_.size() < kTextsMax) {
-            texts_.emplace(name.substr(0, space), one_line(name.substr(space + 1)));
-          }
-        }
-    }
+  std::vector<std::int64_t> processes;
+  for (int i = 0; i < rows.rows(); ++i) take_row(rows, i, out, processes);
+  if (environment_.server_local) look_at_processes(processes, out);
+}
+
+void Sampler::take_row(const pg::Result& rows, int row, Look& out,
+                       std::vector<std::int64_t>& processes) {
+  if (rows.is_null(row, 1) || rows.is_null(row, 2)) return;
+  const std::string name(rows.text(row, 1));
+  const auto count = static_cast<std::int64_t>(rows.f64(row, 2));
+  switch (rows.text(row, 0)[0]) {
+    case 'c':
+      out.counters[name] = rows.f64(row, 2);
+      break;
+    case 'g':
+      out.gauges[name] = rows.f64(row, 2);
+      break;
+    case 'w':
+      out.waits[name] = count;
+      break;
+    case 'l':
+      out.contended[name] = count;
+      break;
+    case 'o':
+      out.others[one_line(name)] += count;
+      break;
+    case 'v':
+      out.vacuums[one_line(name)] += count;
+      break;
+    case 'p':
+      processes.push_back(std::strtoll(name.c_str(), nullptr, 10));
+      break;
+    default:
+      if (const auto space = name.find(' ');
+          space != std::string::npos && texts_.size() < kTextsMax) {
+        texts_.emplace(name.substr(0, space), one_line(name.substr(space + 1)));
+      }
   }
+}
+
+/// Counters of the processes that are there at both of two looks, or that began between them.
+void Sampler::look_at_processes(const std::vector<std::int64_t>& processes, Look& out) {
+  std::map<std::int64_t, ProcessTimes> now;
+  for (const auto pid : processes) {
+    const auto times = host_.process(pid);
+    if (!times) continue;
+    now[pid] = *times;
+    if (!looked_at_processes_) continue;
+    const auto before = processes_.find(pid);
+    const auto from = before == processes_.end() ? ProcessTimes() : before->second;
+    process_sums_.minor_faults += times->minor_faults - from.minor_faults;
+    process_sums_.major_faults += times->major_faults - from.major_faults;
+    process_sums_.user_s += times->user_s - from.user_s;
+    process_sums_.system_s += times->system_s - from.system_s;
+  }
+  if (now.empty()) return;
+  looked_at_processes_ = true;
+  processes_ = std::move(now);
+  out.counters["page_faults"] = static_cast<double>(process_sums_.minor_faults);
+  out.counters["page_faults_major"] = static_cast<double>(process_sums_.major_faults);
+  out.counters["session_user_ms"] = process_sums_.user_s * 1000;
+  out.counters["session_system_ms"] = process_sums_.system_s * 1000;
+}
+
+void Sampler::look_for_changes(const Look& look, Deadline deadline) {
+  const auto last =
+      std::find_if(looks_.rbegin(), looks_.rend(), [](const Look& each) { return each.answered; });
+  if (last == looks_.rend() || settings_.empty()) return;
+  for (const char* gauge : {"configured_at", "started_at"}) {
+    const auto before = last->gauges.find(gauge);
+    const auto after = look.gauges.find(gauge);
+    if (before == last->gauges.end() || after == look.gauges.end()) continue;
+    if (before->second == after->second) continue;
+    note_changes(look.at_s, read_settings(deadline));
+    return;
+  }
+}
+
+void Sampler::note_changes(double at_s, const std::map<std::string, std::string>& now) {
+  std::string names;
+  for (const auto& [name, value] : now) {
+    const auto before = latest_.find(name);
+    if (before == latest_.end() || before->second == value) continue;
+    names += (names.empty() ? "" : ", ") + name;
+    changed_.insert(name);
+  }
+  latest_ = now;
+  if (!names.empty()) changes_.push_back({at_s, "settings", names});
 }
 
 std::map<std::string, std::string> Sampler::read_settings(Deadline deadline) {
@@ -193,16 +261,30 @@ Statements Sampler::read_statements(Deadline deadline) {
   return out;
 }
 
-EvidenceSeries Sampler::finish(double measured_s) {
+EvidenceSeries Sampler::finish(SteadyClock::time_point measured_from, double measured_s) {
   halt_.request();
   if (thread_.joinable()) thread_.join();
+  const double earlier_s = std::chrono::duration<double>(measured_from_ - measured_from).count();
+  for (auto& each : looks_) each.at_s += earlier_s;
+  for (auto& each : changes_) each.at_s += earlier_s;
+  measured_from_ = measured_from;
   look(kLastLookLimit);
-  auto out = differences(looks_, measured_s);
+  if (note_.empty() && !missed_.empty()) {
+    note_ =
+        fmt::format("At {:.0f} s the server could not be looked at: {}.",
+                    std::chrono::duration<double>(missed_at_ - measured_from_).count(), missed_);
+  }
+  EvidenceSeries out;
   try {
     if (connection_ && !connection_->broken()) read_end(out);
   } catch (const Error& error) {
     note_ = fmt::format("The end could not be looked at: {}.", error.what());
   }
+  auto seen = differences(looks_, measured_s, changes_);
+  seen.statements = std::move(out.statements);
+  seen.tables = std::move(out.tables);
+  seen.server.changed_settings.assign(changed_.begin(), changed_.end());
+  out = std::move(seen);
   out.observer = cost_;
   out.note = note_;
   return out;
@@ -210,14 +292,7 @@ EvidenceSeries Sampler::finish(double measured_s) {
 
 void Sampler::read_end(EvidenceSeries& out) {
   const auto deadline = Deadline::in(kEndLimit);
-  if (!settings_.empty()) {
-    for (const auto& [name, value] : read_settings(deadline)) {
-      const auto before = settings_.find(name);
-      if (before != settings_.end() && before->second != value) {
-        out.server.changed_settings.push_back(name);
-      }
-    }
-  }
+  if (!settings_.empty()) note_changes(looks_.back().at_s, read_settings(deadline));
   out.statements =
       top_statements(statements_, read_statements(deadline), EvidenceSeries::kStatementsMax);
   for (auto& [id, statement] : out.statements) {

@@ -114,6 +114,31 @@ ServerFacts server_facts(const std::vector<Look>& looks,
   return out;
 }
 
+Json sessions_json(const std::vector<SeenSessions>& sessions) {
+  auto out = Json::array();
+  for (const auto& each : sessions) {
+    out.push_back({{"name", each.name}, {"most", each.most}, {"looks", each.looks}});
+  }
+  return out;
+}
+
+Json surroundings_json(const Surroundings& seen) {
+  const bool known = seen.looks > 0;
+  Json out = {{"looks", seen.looks},
+              {"events", Json::array()},
+              {"checkpoints_timed", maybe(seen.checkpoints_timed)},
+              {"checkpoints_requested", maybe(seen.checkpoints_requested)},
+              {"autovacuum", known ? sessions_json(seen.vacuums) : Json()},
+              {"other_sessions", known ? sessions_json(seen.others) : Json()},
+              {"other_sessions_most", known ? Json(seen.others_most) : Json()},
+              {"other_sessions_hidden", known ? Json(seen.hidden_most) : Json()},
+              {"other_sessions_at_work", known ? Json(seen.work_share()) : Json()}};
+  for (const auto& each : seen.events) {
+    out["events"].push_back({{"at_s", each.at_s}, {"kind", each.kind}, {"text", each.text}});
+  }
+  return out;
+}
+
 Json second_json(const EvidenceSecond& second) {
   return {{"from_s", second.from_s},
           {"to_s", second.to_s},
@@ -131,7 +156,8 @@ Json second_json(const EvidenceSecond& second) {
 
 }  // namespace
 
-EvidenceSeries differences(const std::vector<Look>& looks, double measured_s) {
+EvidenceSeries differences(const std::vector<Look>& looks, double measured_s,
+                           const std::vector<ServerEvent>& changes) {
   EvidenceSeries out;
   for (std::size_t i = 1; i < looks.size(); ++i) {
     // The last look comes when it may: over a moment, a rate says nothing.
@@ -146,6 +172,7 @@ EvidenceSeries differences(const std::vector<Look>& looks, double measured_s) {
   out.totals = totals_of(looks);
   out.host = host_facts(looks);
   out.server = server_facts(looks, out.totals);
+  out.surroundings = surroundings_of(looks, changes, measured_s);
   return out;
 }
 
@@ -211,6 +238,7 @@ Json EvidenceSeries::to_json() const {
                 {"dropped", observer.dropped},
                 {"server_s", observer.server_s},
                 {"client_cpu_s", observer.client_cpu_s}}}};
+  out["surroundings"] = surroundings_json(surroundings);
   out["statements"] = Json::array();
   for (const auto& [id, each] : statements) {
     out["statements"].push_back({{"queryid", id},

@@ -12,6 +12,7 @@
 
 #include "loadgen/evidence/environment.h"
 #include "loadgen/evidence/facts.h"
+#include "loadgen/evidence/surroundings.h"
 
 namespace pantryd::loadgen {
 
@@ -50,6 +51,7 @@ struct EvidenceSeries {
   std::vector<TableGrowth> tables;
   HostFacts host;
   ServerFacts server;
+  Surroundings surroundings;
   ObserverCost observer;
   std::string note;  ///< why something is missing; a sentence
 
@@ -57,10 +59,12 @@ struct EvidenceSeries {
   [[nodiscard]] nlohmann::ordered_json to_json() const;
 };
 
-/// seconds, totals, waits, contended, host, and of server all but changed_settings. A counter that
+/// seconds, totals, waits, contended, host, surroundings, and of server all but changed_settings;
+/// `changes` are the settings that changed, as ServerEvent "settings". A counter that
 /// went back (restart, reset) is left out of that second and counts from 0 in the totals.
 /// `measured_s`: the length of the measured part; what is looked at after it is the drain.
-[[nodiscard]] EvidenceSeries differences(const std::vector<Look>& looks, double measured_s);
+[[nodiscard]] EvidenceSeries differences(const std::vector<Look>& looks, double measured_s,
+                                         const std::vector<ServerEvent>& changes = {});
 
 /// The ones with most time, the most first.
 [[nodiscard]] std::vector<std::pair<std::string, StatementCounts>> top_statements(

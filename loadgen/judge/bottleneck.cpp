@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <functional>
 
+#include "loadgen/judge/page_faults.h"
+#include "loadgen/judge/unsteady.h"
+
 namespace pantryd::loadgen {
 namespace {
 
@@ -132,7 +135,9 @@ std::optional<double> mean(const LoadResult& result,
 
 }  // namespace
 
-Bottleneck name_bottleneck(const BottleneckFacts& facts) {
+namespace {
+
+Bottleneck first_limit(const BottleneckFacts& facts) {
   if (!facts.client_finding.empty()) {
     return {"client", "The client itself. " + facts.client_finding};
   }
@@ -158,6 +163,14 @@ Bottleneck name_bottleneck(const BottleneckFacts& facts) {
                     facts.wait_mean_us / 1000, facts.service_mean_us / 1000)};
   }
   return {};
+}
+
+}  // namespace
+
+Bottleneck name_bottleneck(const BottleneckFacts& facts) {
+  auto out = first_limit(facts);
+  if (!facts.page_faults.empty()) out.text += " " + facts.page_faults;
+  return out;
 }
 
 BottleneckFacts bottleneck_facts(const LoadResult& result) {
@@ -187,6 +200,7 @@ BottleneckFacts bottleneck_facts(const LoadResult& result) {
     out.server_cpu_busy = mean(result, &EvidenceSecond::cpu_busy);
     out.server_disk_busy = mean(result, &EvidenceSecond::disk_busy);
   }
+  out.page_faults = page_faults_text(result, !unsteady_reason(result).empty());
   return out;
 }
 

@@ -10,6 +10,7 @@
 //   wait         50 % wait for one other thing inside the server
 //   cpu          30 % are on a processor, and the host's are 90 % busy (known only on one host)
 //   connections  the connections are 90 % in use, and operations wait for one longer than they work
+// Where page faults of the server's sessions show, a sentence about them follows (page_faults.h).
 // With fewer than 10 sessions seen at work (3 for cpu) nothing is said but of client and
 // connections.
 #pragma once
@@ -33,6 +34,7 @@ struct BottleneckFacts {
   double service_mean_us = 0;
   std::optional<double> server_cpu_busy;  ///< only when the server is on this host
   std::optional<double> server_disk_busy;
+  std::string page_faults;  ///< page_faults.h: a sentence of its own, whatever limits; or empty
 };
 
 [[nodiscard]] Bottleneck name_bottleneck(const BottleneckFacts& facts);

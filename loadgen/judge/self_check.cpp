@@ -26,6 +26,8 @@ constexpr double kMissingMax = 0.05;
 constexpr double kOthersMax = 0.05;
 constexpr double kOthersMinPerS = 10;
 constexpr double kOthersActiveMin = 0.05;  // sessions at work on average
+constexpr double kOthersBusyMin = 0.8;
+constexpr std::int64_t kOthersLooksMin = 3;
 constexpr std::size_t kNamesMax = 5;
 
 double share(double part, double whole) {
@@ -184,6 +186,19 @@ void look_at_server(const SelfCheckFacts& facts, Findings& out) {
             server.other_transactions, server.other_active_s, server.own_transactions,
             server.own_active_s));
   }
+  const auto& others = facts.surroundings;
+  if (others.looks_with_work >= kOthersLooksMin && others.work_share() >= kOthersBusyMin) {
+    std::string names;
+    for (std::size_t i = 0; i < std::min(kNamesMax, others.others.size()); ++i) {
+      const auto& name = others.others[i].name;
+      names += (i > 0 ? ", " : "") + (name.empty() ? "without a name" : name);
+    }
+    out.surroundings(
+        "other_sessions",
+        fmt::format("Other sessions of this database were at work in {:.0f} % of the "
+                    "looks, allowed are {:.0f} %: at most {} at a time ({}).",
+                    100 * others.work_share(), 100 * kOthersBusyMin, others.others_most, names));
+  }
   if (server.statements_evicted > 0) {
     out.warn(fmt::format(
         "pg_stat_statements evicted statements {:.0f} times: the list of statements is not whole.",
@@ -233,6 +248,7 @@ SelfCheckFacts self_check_facts(const LoadResult& result) {
   out.server.own_transactions =
       std::max(out.server.own_transactions,
                static_cast<double>(result.offered() - result.empty() - result.not_started()));
+  out.surroundings = result.evidence.surroundings;
   return out;
 }
 

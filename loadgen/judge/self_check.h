@@ -15,6 +15,7 @@
 //   connections below plan           5 %   of their time, outages and timeouts apart
 //   empty operations                 all   of them: nothing was sent to the server
 //   server settings                  any   that changed
+//   other sessions in the database  80 %   of the looks, and 3 of them: one was at work
 //   other databases                  5 %   of our transactions and 10/s, or 5 % of our time at work
 #pragma once
 
@@ -43,6 +44,7 @@ struct SelfCheckFacts {
   LoopFacts loop;
   HostFacts host;
   ServerFacts server;
+  Surroundings surroundings;
 };
 
 [[nodiscard]] SelfCheck check_self(const SelfCheckFacts& facts);

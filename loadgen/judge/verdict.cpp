@@ -10,6 +10,7 @@
 #include "loadgen/judge/bottleneck.h"
 #include "loadgen/judge/self_check.h"
 #include "loadgen/judge/shares.h"
+#include "loadgen/judge/unsteady.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -134,6 +135,10 @@ void look_at_the_run(const LoadResult& result, Verdicts& out) {
     out.unproven_by(Reason::not_tested,
                     "No operation has an SLO: the run was measured, not judged.");
   }
+  for (const auto& each : result.rows) {
+    if (!each.rows) out.unproven_by(Reason::unreadable, each.text() + ".");
+    if (each.too_few()) out.unproven_by(Reason::scale, each.text() + ".");
+  }
   if (result.options.rate_per_s && backlog_grows(result)) {
     out.unproven_by(Reason::unsteady, "More and more operations waited until the end.");
   }
@@ -228,6 +233,13 @@ void judge(LoadResult& result) {
                              clear->name));
   }
   look_at_invariants(result, verdicts);
+  // Neither way: what the server does when it has warmed up was not measured.
+  if (auto why = unsteady_reason(result); !verdicts.fails && !why.empty()) {
+    result.verdict = Verdict::inconclusive;
+    result.reason = Reason::unsteady;
+    result.reasons = {std::move(why)};
+    return;
+  }
   look_at_the_run(result, verdicts);
   look_at_failures(result, verdicts);
   look_at_operations(result, verdicts);

@@ -15,10 +15,10 @@
 //           unless the surroundings were at fault.
 //           So does that of a run whose server went away and was not back at its end, or that broke
 //           an invariant.
-// INCONCLUSIVE  too few samples, an operation that never ran, no SLO at all, more and more
-// operations
-//           that waited (backlog.h), an invariant that could not be read, or ended early by a
-//           person.
+// INCONCLUSIVE  the server still changed while it was measured (unsteady.h), which is no FAIL
+//           either; or too few samples, an operation that never ran, no SLO at all, more and more
+//           operations that waited (backlog.h), an invariant that could not be read, or ended early
+//           by a person.
 #pragma once
 
 #include <cstdint>

@@ -11,6 +11,7 @@
 #include "html/page.h"
 #include "loadgen/report/evidence_text.h"
 #include "loadgen/report/load_forms.h"
+#include "loadgen/report/surroundings_text.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -146,6 +147,14 @@ std::string reasons_list(const LoadResult& result) {
   return out.empty() ? out : "<ul>\n" + out + "</ul>\n";
 }
 
+std::string surroundings_list(const LoadResult& result) {
+  std::string out = "<h2>Who else was there</h2>\n<ul>\n";
+  for (const auto& line : surroundings_lines(result)) {
+    out += "<li>" + html::escaped(line) + "</li>\n";
+  }
+  return out + "<li>warm-up: " + html::escaped(warm_up_text(result)) + "</li>\n</ul>\n";
+}
+
 }  // namespace
 
 std::string load_html(const LoadResult& result) {
@@ -161,6 +170,7 @@ std::string load_html(const LoadResult& result) {
   out += invariants_table(result);
   out += load_charts(result, axis);
   out += waits_chart(result, axis);
+  out += surroundings_list(result);
   out += "<h2>In words</h2>\n<pre>" + html::escaped(to_text(result)) + "</pre>\n";
   out += "<h2>Environment</h2>\n<pre>" + html::escaped(result.environment.to_text()) + "</pre>\n";
   return html::page(fmt::format("pantryd load: {}", to_string(result.verdict)), out);

@@ -65,6 +65,22 @@ Json settings_json(const LoadResult& result) {
   return out;
 }
 
+Json row_count_json(const RowCount& count) {
+  return {{"table", count.table},
+          {"seeded", count.seeded},
+          {"rows", count.rows ? Json(*count.rows) : Json()},
+          {"estimated", count.estimated},
+          {"problem", count.problem.empty() ? Json() : Json(count.problem)}};
+}
+
+Json warm_up_json(const WarmUpFacts& warm_up) {
+  return {{"lasted_s", warm_up.lasted_s},
+          {"until_steady", warm_up.until_steady},
+          {"limit_s", warm_up.limit_s},
+          {"limit_reached", warm_up.limit_reached},
+          {"text", warm_up.text}};
+}
+
 Json client_json(const LoadResult& result) {
   const auto& client = result.totals.client;
   const double per_operation =
@@ -148,6 +164,8 @@ std::string to_json(const LoadResult& result) {
                       {"products", result.dataset->products},
                       {"sales", result.dataset->sales},
                       {"days", result.dataset->days}};
+    out["dataset"]["rows"] = Json::array();
+    for (const auto& each : result.rows) out["dataset"]["rows"].push_back(row_count_json(each));
   } else {
     out["dataset"] = nullptr;
   }
@@ -155,6 +173,7 @@ std::string to_json(const LoadResult& result) {
   out["reason"] = result.reason ? Json(to_string(*result.reason)) : Json();
   out["reasons"] = result.reasons;
   out["stopped_early"] = result.stopped;
+  out["warm_up"] = warm_up_json(result.warm_up);
   out["measured_s"] = result.totals.client.measured_s;
   out["offered"] = result.offered();
   out["completed"] = result.completed();

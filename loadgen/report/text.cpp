@@ -4,6 +4,7 @@
 #include "base/units.h"
 #include "loadgen/report/evidence_text.h"
 #include "loadgen/report/load_forms.h"
+#include "loadgen/report/surroundings_text.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -85,6 +86,8 @@ std::string to_text(const LoadResult& result) {
       result.offered(), result.completed(), result.refused(), result.empty(), result.errors(),
       result.not_started());
   out += attempts_line(result);
+  for (const auto& each : result.rows) out += "dataset: " + each.text() + "\n";
+  out += "warm-up: " + warm_up_text(result) + "\n";
   out += client_line(result);
   for (const auto& [code, entry] : result.totals.errors) {
     out += fmt::format("error {}: {} times, first: {}\n", code, entry.count, entry.first_message);
@@ -96,6 +99,9 @@ std::string to_text(const LoadResult& result) {
         outage.from_s, end, outage.connections_lost, outage.operations_failed, outage.first_error);
   }
   for (const auto& each : result.invariants) out += each.sentence() + "\n";
+  if (result.options.evidence) {
+    for (const auto& line : surroundings_lines(result)) out += "meanwhile: " + line + "\n";
+  }
   out += evidence_text(result);
   out += fmt::format("verdict: {}\n", to_string(result.verdict));
   for (const auto& reason : result.reasons) out += "  " + reason + "\n";

@@ -34,7 +34,10 @@ struct LoadOptions {
   /// Times of the pool; its sizes are `connections`, and nothing ages while a run lasts.
   std::optional<PoolSettings> pool;
   std::chrono::milliseconds duration{30'000};
+  /// Of the part before the measured one; with `warm_until_steady` the limit of its length, which
+  /// run_load() rounds up to whole seconds.
   std::chrono::milliseconds warmup{5'000};
+  bool warm_until_steady = false;  ///< until the service times no longer fall (drive/settling.h)
   Mode mode = Mode::faithful;
   std::uint64_t seed = 1;
   std::chrono::milliseconds statement_limit{30'000};
@@ -42,6 +45,7 @@ struct LoadOptions {
   /// Real-time class for the reactor's thread where the system allows it. Off for the control
   /// that must show a starved client.
   bool raise_priority = true;
+  bool count_rows = false;  ///< of the dataset, after the load; see dataset/count.h
   /// Looks at the server and the host once a second, over one connection more.
   bool evidence = true;
 };

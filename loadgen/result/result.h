@@ -9,11 +9,13 @@
 #include <vector>
 
 #include "base/verdict.h"
+#include "loadgen/dataset/count.h"
 #include "loadgen/dataset/grocery.h"
 #include "loadgen/evidence/series.h"
 #include "loadgen/result/findings.h"
 #include "loadgen/result/invariants.h"
 #include "loadgen/result/options.h"
+#include "loadgen/result/service_times.h"
 #include "loadgen/result/totals.h"
 
 namespace pantryd::loadgen {
@@ -22,8 +24,18 @@ struct OperationResult {
   std::string name;
   std::optional<std::chrono::microseconds> slo_p99;
   OperationTotals totals;
+  ServiceBlocks service_over_time;  ///< by end, in the measured window
   Verdict verdict = Verdict::inconclusive;
   std::string reason;
+};
+
+/// The part of a run before its measured window.
+struct WarmUpFacts {
+  double lasted_s = 0;
+  bool until_steady = false;  ///< else its length was given
+  double limit_s = 0;
+  bool limit_reached = false;  ///< and the service times still fell, or nobody could say
+  std::string text;            ///< what ended it, or what still moved; a sentence
 };
 
 struct LoadResult {
@@ -31,12 +43,14 @@ struct LoadResult {
   std::string target;  ///< safe to print
   std::string server_version;
   std::vector<std::pair<std::string, std::string>> server_settings;
-  std::optional<DatasetShape> dataset;
-  std::string started_at;  ///< ISO 8601, UTC
+  std::optional<DatasetShape> dataset;  ///< by the ledger of the seed
+  std::vector<RowCount> rows;           ///< of the dataset, after the load; empty: not counted
+  std::string started_at;               ///< ISO 8601, UTC
   std::vector<OperationResult> operations;
   RunTotals totals;      ///< its operations are moved into `operations`
   bool stopped = false;  ///< ended early by a person
   bool priority_raised = false;
+  WarmUpFacts warm_up;
   double setup_s = 0;                       ///< connecting and preparing
   std::string windows_error;                ///< why the file of the windows is not whole; or empty
   std::vector<InvariantResult> invariants;  ///< in the order of the workload

@@ -29,6 +29,7 @@ void WindowPart::add(const WindowPart& other) {
     mine.empty += theirs.empty;
     mine.errors += theirs.errors;
     mine.response.merge(theirs.response);
+    mine.service.merge(theirs.service);
   }
 }
 
@@ -38,6 +39,7 @@ void WindowPart::clear() {
   for (auto& each : operations) {
     each.offered = each.completed = each.refused = each.empty = each.errors = 0;
     each.response.clear();
+    each.service.clear();
   }
 }
 

@@ -21,7 +21,7 @@ namespace pantryd::loadgen {
 struct WindowPart {
   struct Operation {
     std::int64_t offered = 0, completed = 0, refused = 0, empty = 0, errors = 0;
-    Histogram response;
+    Histogram response, service;  ///< of what was completed or refused
   };
   /// Windows of a run in order.
   using Key = std::pair<Phase, std::int64_t>;

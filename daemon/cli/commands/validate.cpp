@@ -12,6 +12,7 @@
 #include "cli/write_result.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
+#include "loadgen/report/surroundings_text.h"
 #include "settings/settings.h"
 #include "validate/report.h"
 #include "validate/server.h"
@@ -68,6 +69,16 @@ void write_report(const std::filesystem::path& folder, const validate::Report& r
   write_result(folder / "report.html", report.to_html());
 }
 
+std::vector<validate::LoadSurroundings> surroundings_of(const validate::Evidence& evidence) {
+  std::vector<validate::LoadSurroundings> out;
+  for (const auto& run : evidence.loads) {
+    if (!run.result) continue;
+    out.push_back({run.file, loadgen::surroundings_lines(*run.result)});
+    out.back().lines.push_back("warm-up: " + loadgen::warm_up_text(*run.result));
+  }
+  return out;
+}
+
 std::vector<Option> validate_options() {
   return {
       text("claims", "FILE", "", "the claim sheet; default: the one in this binary"),
@@ -77,6 +88,8 @@ std::vector<Option> validate_options() {
       text("workload", "NAME|FILE", "",
            "as for load run; default: grocery, or grocery-improved with --schema current"),
       duration("budget", "60s", std::chrono::milliseconds(0), kNoLimit, "time for the loads"),
+      duration("warmup-limit", "2m", std::chrono::seconds(1), std::chrono::hours(1),
+               "each load warms up until its service times no longer fall, at most for this"),
       text("out", "DIR", "", "folder for the report"),
   };
 }
@@ -84,6 +97,7 @@ std::vector<Option> validate_options() {
 validate::StageOptions stage_options(const Values& values) {
   validate::StageOptions out;
   out.budget = values.duration("budget");
+  out.warmup_limit = values.duration("warmup-limit");
   if (values.text("schema") == "current") out.workload = "grocery-improved";
   if (values.given("workload")) out.workload = values.text("workload");
   (void)loadgen::load_workload(out.workload);  // a mistake in it is found before any load
@@ -110,6 +124,7 @@ int run_validate(const Context& context, const Values& values) {
   const auto evidence =
       validate::gather(claims, stages, real_hands(context, settings, where), context.stop);
   report.verdicts = validate::judge_claims(claims, evidence);
+  report.surroundings = surroundings_of(evidence);
   fmt::print("{}", context.json ? report.to_json() : "\n" + report.to_text());
   const auto& out = values.text("out");
   if (!out.empty()) write_report(out, report, evidence);

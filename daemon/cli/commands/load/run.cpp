@@ -25,7 +25,10 @@ std::vector<Option> run_load_options() {
              "operations a second (open loop), or max (closed loop over the users)")},
        size_options(),
        {duration("duration", "30s", milliseconds(1), hours(24 * 7), "length of the measured part"),
-        duration("warmup", "5s", milliseconds(0), kNoLimit, "length of the part before it")},
+        duration("warmup", "", milliseconds(0), kNoLimit,
+                 "length of the part before it; default: until service times no longer fall"),
+        duration("warmup-limit", "2m", milliseconds(1000), hours(1),
+                 "without --warmup: the part before it is not longer than this")},
        workload_options(),
        {count("threads", "N", "1", {1, 64}, "reactors that share the connections and the arrivals"),
         choice("arrivals", "poisson|fixed", "poisson", "random arrivals, or equal distances"),
@@ -76,18 +79,31 @@ void take_rate(const Values& values, loadgen::LoadOptions& out) {
   }
 }
 
+void take_warm_up(const Values& values, loadgen::LoadOptions& out) {
+  out.warm_until_steady = !values.given("warmup");
+  if (out.warm_until_steady) {
+    out.warmup = values.duration("warmup-limit");
+  } else if (values.given("warmup-limit")) {
+    throw Error(ExitCode::usage, "--warmup conflicts with --warmup-limit",
+                "Give --warmup for a fixed length, or --warmup-limit for the longest.");
+  } else {
+    out.warmup = values.duration("warmup");
+  }
+}
+
 loadgen::LoadOptions read_run_options(const PoolKeys& pool, const Values& values) {
   loadgen::LoadOptions out;
   read_load_options(values, out);
   take_pool(pool, values, out);
   out.duration = values.duration("duration");
-  out.warmup = values.duration("warmup");
+  take_warm_up(values, out);
   out.statement_limit = values.duration("statement-limit");
   out.drain_limit = values.duration("drain-limit");
   out.threads = values.count("threads");
   out.arrivals =
       values.text("arrivals") == "fixed" ? loadgen::Arrivals::fixed : loadgen::Arrivals::poisson;
   out.windows_file = values.text("windows");
+  out.count_rows = true;
   take_rate(values, out);
   return out;
 }

@@ -24,20 +24,23 @@ TEST_P(LoadEvidenceMatrixTest, EveryCounterIsReadOnEveryMajorAndByARoleThatIsNot
                                      .with("user", "nobody_much")
                                      .with("password", "of-tests");
       Sampler sampler(where, std::nullopt);
-      sampler.start(SteadyClock::now());
+      const auto began = SteadyClock::now();
+      sampler.start(began);
       const StopFlag never;
       (void)never.wait(Deadline::in(1200ms));
-      const auto series = sampler.finish(1.2);
+      const auto series = sampler.finish(began, 1.2);
       const auto context = server.where.display() + (owner ? " owner" : " nobody");
       EXPECT_THAT(series.note, IsEmpty()) << context;
-      for (const char* name : {"commits", "blocks_hit", "active_ms", "other_transactions",
-                               "wal_bytes", "wal_records", "checkpoints", "checkpoint_sync_ms"}) {
+      for (const char* name :
+           {"commits", "blocks_hit", "active_ms", "other_transactions", "wal_bytes", "wal_records",
+            "checkpoints", "checkpoint_sync_ms", "checkpoints_timed", "checkpoints_requested"}) {
         EXPECT_TRUE(series.totals.contains(name)) << context << " " << name;
       }
       EXPECT_EQ(series.totals.contains("io_reads"), GetParam() >= 16) << context;
       EXPECT_THAT(series.server.changed_settings, IsEmpty()) << context;
       ASSERT_FALSE(series.seconds.empty()) << context;
-      for (const char* name : {"sessions", "active", "locks_waiting", "standbys", "started_at"}) {
+      for (const char* name : {"sessions", "active", "locks_waiting", "standbys", "started_at",
+                               "foreign_sessions", "foreign_active", "foreign_hidden"}) {
         EXPECT_TRUE(series.seconds.back().gauges.contains(name)) << context << " " << name;
       }
       EXPECT_EQ(sampler.environment().schema_hash.size(), 32U) << context;

@@ -47,6 +47,10 @@ const std::vector<Cell>& cells() {
       {F::invariant, K::throughput_percentile, kFail, kFail},
       {F::invariant, K::users, kFail, kFail},
       {F::invariant, K::latency, kFail, kFail},
+      {F::unsettled, K::throughput, kOpen, kOpen},
+      {F::unsettled, K::throughput_percentile, kOpen, kOpen},
+      {F::unsettled, K::users, kOpen, kOpen},
+      {F::unsettled, K::latency, kOpen, kOpen},
       {F::unsteady, K::throughput, kOpen, kFail},
       {F::unsteady, K::throughput_percentile, kOpen, kFail},
       {F::unsteady, K::users, kOpen, kFail},
@@ -181,6 +185,28 @@ TEST(LoadFindingsTest, ABacklogThatGrowsIsFoundInAnOpenLoopOnly) {
   EXPECT_THAT(found_in(load), IsEmpty());
 }
 
+TEST(LoadFindingsTest, ABacklogOfTheWarmUpIsFoundUnlessItGrows) {
+  auto load = healthy();
+  loadgen::Window last;
+  last.second = -1;
+  last.phase = loadgen::Phase::warmup;
+  last.queued = 200;
+  load.totals.windows.insert(load.totals.windows.begin(), last);
+  EXPECT_THAT(found_in(load), testing::ElementsAre(LoadFinding::unsettled));
+  for (auto& window : load.totals.windows) window.queued = 200 + 50 * (window.second + 1);
+  EXPECT_THAT(found_in(load), testing::ElementsAre(LoadFinding::unsteady));
+}
+
+TEST(LoadFindingsTest, ServiceTimesThatFallAreFound) {
+  auto load = healthy();
+  for (std::int64_t second = 0; second < 10; ++second) {
+    loadgen::Histogram times;
+    for (int i = 0; i < 100; ++i) times.record(20'000 - 1000 * second + i);
+    load.operations[0].service_over_time.add(second, times);
+  }
+  EXPECT_THAT(found_in(load), testing::ElementsAre(LoadFinding::unsettled));
+}
+
 TEST(LoadFindingsTest, SettingsThatWereOffInOneSecondAreFound) {
   auto load = healthy();
   load.evidence.seconds.push_back({.from_s = 0, .to_s = 1, .gauges = {{"fsync", 1}}});
@@ -193,6 +219,8 @@ TEST(LoadFindingsTest, AWorkloadThatSetsSynchronousCommitIsFound) {
   auto load = healthy();
   load.options.workload.statements = {"SELECT 1", "SET LOCAL Synchronous_Commit TO off"};
   EXPECT_THAT(found_in(load), Contains(LoadFinding::surroundings));
+  load.options.workload.statements = {"SET LOCAL synchronous_commit = on"};
+  EXPECT_THAT(found_in(load), IsEmpty()) << "it keeps the promise";
 }
 
 TEST(LoadFindingsTest, AnInvariantThatIsBrokenOrUnreadIsFoundAndOneThatHeldIsNot) {
