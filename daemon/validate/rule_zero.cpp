@@ -223,17 +223,18 @@ std::vector<Found> findings_of(const loadgen::LoadResult& load, double errors_ma
 }
 
 void apply_rule_zero(const std::vector<Found>& findings, ClaimKind kind, Judgement& out) {
-  bool replaced = false;
+  bool decided = false;
   for (const auto& found : findings) {
     const auto best = best_verdict(found.finding, kind);
     if (best.verdict == Verdict::pass) continue;
     out.evidence.push_back(found.text);
-    if (replaced) continue;
+    if (decided) continue;
     if (best.replaces_fail) {
-      replaced = true;
+      decided = true;
       out.verdict = best.verdict;
       out.reason = best.reason;
     } else if (best.verdict == Verdict::fail) {
+      decided = true;
       out.fail();
     } else if (out.verdict == Verdict::pass) {
       out.verdict = best.verdict;

@@ -31,10 +31,9 @@ enum class LoadFinding {
   samples,       ///< an operation had too few samples for its SLO
 };
 inline constexpr std::array kLoadFindings{
-    LoadFinding::surroundings, LoadFinding::client,      LoadFinding::stopped,
-    LoadFinding::invariant,    LoadFinding::unsettled,   LoadFinding::unsteady,
-    LoadFinding::few,          LoadFinding::errors,      LoadFinding::not_started,
-    LoadFinding::outage,       LoadFinding::unread,      LoadFinding::slo,
+    LoadFinding::surroundings, LoadFinding::client,   LoadFinding::stopped, LoadFinding::invariant,
+    LoadFinding::unsettled,    LoadFinding::unsteady, LoadFinding::few,     LoadFinding::errors,
+    LoadFinding::not_started,  LoadFinding::outage,   LoadFinding::unread,  LoadFinding::slo,
     LoadFinding::samples};
 /// As in the table of docs/load-testing.md.
 [[nodiscard]] std::string_view to_string(LoadFinding finding);

@@ -63,6 +63,7 @@ Judged validate(const std::vector<Case>& cases) {
     sheet += "  - {id: " + each.id + ", text: t, " + each.keys;
     if (!each.operation.empty()) {
       if (each.keys.find("duration") == std::string::npos) sheet += ", duration: 3s";
+      sheet += ", warmup: 3s";
       sheet += ", workload: \"" + workload(each.id, each.operation) + "\"";
     }
     sheet += "}\n";

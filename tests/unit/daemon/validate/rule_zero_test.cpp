@@ -120,6 +120,11 @@ TEST(RuleZeroTest, WhatDecidesFirstWins) {
   EXPECT_EQ(out.verdict, Verdict::invalid);
   EXPECT_EQ(out.reason, Reason::load);
   EXPECT_THAT(out.evidence, testing::ElementsAre("a", "b"));
+  Judgement lost;
+  lost.pass();
+  apply_rule_zero({{LoadFinding::invariant, "stock"}, {LoadFinding::unsettled, "times fell"}},
+                  ClaimKind::throughput, lost);
+  EXPECT_EQ(lost.verdict, Verdict::fail) << "lost work is lost whether the server was warm or not";
 }
 
 TEST(RuleZeroTest, TheTableIsInTheDocument) {
