@@ -29,6 +29,7 @@ std::string list_of_names(const std::vector<std::string>& columns) {
 std::vector<std::string> columns_of(pg::Connection& connection, int statement, Deadline deadline) {
   const auto described = connection.describe_prepared(statement_name(statement), deadline);
   std::vector<std::string> out;
+  out.reserve(static_cast<std::size_t>(described.columns()));
   for (int i = 0; i < described.columns(); ++i) out.push_back(described.column_name(i));
   return out;
 }

@@ -1,5 +1,6 @@
 // The language of a workload file: repeats, captures, conditions, retries and invariants, and what
 // is refused with its place.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 
 #include <map>
@@ -191,8 +192,9 @@ TEST(RepeatErrorTest, NamesOfARepeatAreKnownInsideOfItOnly) {
       "      - repeat: {from: 1, to: 2, as: line}\n        let: {item: {int: [1, 2]}}\n"
       "        steps: [{sql: A, capture: {price: p}}]\n");
   for (const std::string name : {"line", "item", "price"}) {
-    EXPECT_THAT(error_of(with_steps(group + "      - {sql: S $1, params: [$" + name + "]}\n")),
-                HasSubstr("$" + name + " is known only inside of its repeat | It is defined at "));
+    EXPECT_THAT(
+        error_of(with_steps(fmt::format("{}      - {{sql: S $1, params: [${}]}}\n", group, name))),
+        HasSubstr(fmt::format("${} is known only inside of its repeat | It is defined at ", name)));
   }
   EXPECT_EQ(error_of(with_steps(group + group)), "accepted") << "two groups may use one name";
 }
