@@ -46,9 +46,10 @@ ChildResult validate(const std::string& workload) {
   const auto claims = file_with("claims.yaml",
                                 "version: 1\n"
                                 "claims:\n"
-                                "  - {id: quick, text: quick answers, check: latency, limit: 1s}\n"
+                                "  - {id: quick, text: quick answers, check: latency, limit: 1s, "
+                                "warmup: 1s}\n"
                                 "  - {id: rate, text: 50 a second, check: throughput, at_least: 40,"
-                                " offered: 60}\n");
+                                " offered: 60, warmup: 1s}\n");
   return run_binary(places::binary,
                     {"validate", "--dsn", dsn_of(shared_sandbox().primary()), "--claims", claims,
                      "--workload", file_with("workload.yaml", workload), "--budget", "6s"},
