@@ -1,16 +1,12 @@
 // Invariant: what a PageWatch has seen belongs to its thread until that is joined.
 #include "tests/support/page_watch.h"
 
-#include <arpa/inet.h>
 #include <dirent.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -42,36 +38,11 @@ constexpr double kTolerance = 20;
 /// Three sessions with a cancel each, and three more that dial with four sockets.
 constexpr int kSocketsMax = 15;
 
-double ms_since(SteadyClock::time_point then) {
-  return std::chrono::duration<double, std::milli>(SteadyClock::now() - then).count();
-}
-
 double quantile(std::vector<double> values, double share) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
   const auto at = static_cast<std::size_t>(share * static_cast<double>(values.size()));
   return values[std::min(at, values.size() - 1)];
-}
-
-std::string_view line_at(std::string_view page, std::size_t at) {
-  return page.substr(at, std::min(page.find('\n', at), page.size()) - at);
-}
-
-template <typename Use>
-void each_line(std::string_view page, const Use& use) {
-  for (std::size_t at = 0; at < page.size();) {
-    const auto line = line_at(page, at);
-    use(line);
-    at += line.size() + 1;
-  }
-}
-
-/// Where the line that begins with `start` is.
-std::size_t find_line(std::string_view page, std::string_view start) {
-  for (auto at = page.find(start); at != std::string_view::npos; at = page.find(start, at + 1)) {
-    if (at == 0 || page[at - 1] == '\n') return at;
-  }
-  return std::string_view::npos;
 }
 
 /// Inodes of the sockets that the process holds.
@@ -87,77 +58,6 @@ std::set<std::string> sockets_of(pid_t pid) {
 }
 
 }  // namespace
-
-Answer get(std::uint16_t port, const std::string& path) {
-  Answer out;
-  const auto began = SteadyClock::now();
-  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval patience{5, 0};
-  ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-  ::setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-  sockaddr_in where{};
-  where.sin_family = AF_INET;
-  where.sin_port = htons(port);
-  where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  const auto request = "GET " + path + " HTTP/1.0\r\n\r\n";
-  if (::connect(fd, reinterpret_cast<sockaddr*>(&where), sizeof where) == 0 &&
-      ::send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
-          static_cast<ssize_t>(request.size())) {
-    char buffer[65536];
-    ssize_t got = 0;
-    while ((got = ::recv(fd, buffer, sizeof buffer, 0)) > 0) {
-      out.body.append(buffer, static_cast<std::size_t>(got));
-    }
-    if (got == 0 && out.body.size() > 12) out.status = std::atoi(out.body.c_str() + 9);
-  }
-  ::close(fd);
-  out.took_ms = ms_since(began);
-  const auto head = out.body.find("\r\n\r\n");
-  const auto length = out.body.find("Content-Length: ");
-  const auto rest = head == std::string::npos ? 0 : out.body.size() - head - 4;
-  const bool whole =
-      length < head && std::strtoull(out.body.c_str() + length + 16, nullptr, 10) == rest;
-  if (out.status == 200 && !whole) {
-    // Half a page is none.
-    ADD_FAILURE() << path << " ended after " << out.body.size() << " bytes and " << out.took_ms
-                  << " ms: " << out.body.substr(0, 300);
-    out.status = 0;
-  }
-  out.body.erase(0, head == std::string::npos ? out.body.size() : head + 4);
-  return out;
-}
-
-std::optional<double> value_of(std::string_view page, std::string_view series) {
-  const auto at = find_line(page, std::string(series) + " ");
-  if (at == std::string_view::npos) return std::nullopt;
-  return std::stod(std::string(line_at(page, at).substr(series.size() + 1)));
-}
-
-std::string lines_of(std::string_view page, std::string_view start) {
-  std::string out;
-  each_line(page, [&](std::string_view line) {
-    if (line.substr(0, start.size()) == start) out.append(line).push_back('\n');
-  });
-  return out;
-}
-
-std::string promtool_says(const std::string& page) {
-  const auto file = scratch_dir() / "page.txt";
-  write_file_atomically(file, page);
-  return run_child({{"sh", "-c", "promtool check metrics < " + file.string()}},
-                   Deadline::in(seconds(60)))
-      .output;
-}
-
-std::string told_twice(std::string_view page) {
-  std::set<std::string_view> seen;
-  std::string out;
-  each_line(page, [&](std::string_view line) {
-    if (line.empty() || line[0] == '#') return;
-    if (!seen.insert(line.substr(0, line.rfind(' '))).second) out.append(line).push_back('\n');
-  });
-  return out;
-}
 
 std::string target_line(const std::string& name, const pg::Conninfo& where,
                         const std::string& more) {
@@ -226,9 +126,8 @@ PageWatch::PageWatch(const Daemon& daemon, std::vector<std::string> series,
   watched_.connections.resize(server_ports_.size());
   EXPECT_TRUE(within(seconds(60), [&] {
     const auto page = daemon_.page();
-    return std::all_of(series_.begin(), series_.end(), [&](const auto& each) {
-      return find_line(page, each) != std::string_view::npos;
-    });
+    return std::all_of(series_.begin(), series_.end(),
+                       [&](const auto& each) { return has_line(page, each); });
   })) << daemon_.log();
   thread_ = std::thread([this] { run(); });
   if (admin) counter_ = std::thread([this, where = *admin] { count_sessions(where); });
@@ -275,7 +174,7 @@ void PageWatch::look() {
   above_ms_.push_back(page.took_ms - health.took_ms);
   watched_.page_bytes_max = std::max(watched_.page_bytes_max, page.body.size());
   for (std::size_t i = 0; i < series_.size(); ++i) {
-    if (find_line(page.body, series_[i]) == std::string_view::npos) ++watched_.missing[i];
+    if (!has_line(page.body, series_[i])) ++watched_.missing[i];
   }
   for (std::size_t i = 0; i < server_ports_.size(); ++i) {
     watched_.connections[i] =
@@ -340,16 +239,6 @@ std::int64_t sessions_of_watcher(pg::Connection& admin) {
       .exec("SELECT count(*) FROM pg_stat_activity WHERE usename = $1", pg::Params::of(kWatcher),
             Deadline::in(seconds(2)))
       .i64(0, 0);
-}
-
-std::string outcome_of(const std::string& probe, const std::string& outcome,
-                       const std::string& target) {
-  return fmt::format("pantryd_probe_outcome{{outcome=\"{}\",probe=\"{}\",target=\"{}\"}}", outcome,
-                     probe, target);
-}
-
-std::string age_of(const std::string& probe, const std::string& target) {
-  return fmt::format("pantryd_probe_age_seconds{{probe=\"{}\",target=\"{}\"}}", probe, target);
 }
 
 }  // namespace pantryd::testing_support

@@ -8,33 +8,15 @@
 #include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/subprocess.h"
 #include "pg/connection.h"
 #include "pg/conninfo.h"
+#include "tests/support/page_read.h"
 
 namespace pantryd::testing_support {
-
-struct Answer {
-  int status = 0;  ///< 0: none
-  std::string body;
-  double took_ms = 0;
-};
-
-/// GET on loopback, with nothing between us and the socket: the time is the daemon's.
-[[nodiscard]] Answer get(std::uint16_t port, const std::string& path);
-
-/// The value of the series, which is the whole of a line's begin: NAME{LABELS} in the page's order.
-[[nodiscard]] std::optional<double> value_of(std::string_view page, std::string_view series);
-/// The lines that begin so.
-[[nodiscard]] std::string lines_of(std::string_view page, std::string_view start);
-/// What `promtool check metrics` says of the page: empty when nothing is wrong.
-[[nodiscard]] std::string promtool_says(const std::string& page);
-/// Series that are there more than once, one a line.
-[[nodiscard]] std::string told_twice(std::string_view page);
 
 /// `key: {name: NAME, dsn: "...", MORE}` of a configuration file.
 [[nodiscard]] std::string target_line(const std::string& name, const pg::Conninfo& where,
@@ -122,10 +104,5 @@ inline constexpr const char* kWatcher = "watcher";
 [[nodiscard]] pg::Conninfo watcher_at(std::uint16_t port);
 /// Sessions of the role, as the server tells them.
 [[nodiscard]] std::int64_t sessions_of_watcher(pg::Connection& admin);
-
-/// The series of a probe's outcome and age, as they stand on a page.
-[[nodiscard]] std::string outcome_of(const std::string& probe, const std::string& outcome,
-                                     const std::string& target);
-[[nodiscard]] std::string age_of(const std::string& probe, const std::string& target);
 
 }  // namespace pantryd::testing_support
