@@ -50,7 +50,8 @@ version: 1
 claims:
   - {id: throughput, text: t, check: throughput, at_least: $((half * 10 / 11)), offered: $half,
      users: 100, connections: 50, duration: ${seconds}s}
-  - {id: users, text: t, check: users, at_least: $CONNECTIONS, think: ${think}ms, duration: ${seconds}s}
+  - {id: users, text: t, check: users, at_least: $CONNECTIONS, think: ${think}ms,
+     duration: ${seconds}s}
   - {id: latency, text: t, check: latency, p99: 1s$latency}
 YAML
 

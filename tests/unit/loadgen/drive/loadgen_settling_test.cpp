@@ -64,7 +64,9 @@ TEST(SettlingTest, TimesThatFallKeepItWarmingUpUntilTheyNoLongerDo) {
   for (int run = 0; run < 50; ++run) {
     Settling settling({"sale"});
     const auto end = settled_after(settling, [&](std::int64_t second, std::int64_t&) {
-      if (second == 12) EXPECT_THAT(settling.text(), HasSubstr("sale: median from "));
+      if (second == 12) {
+        EXPECT_THAT(settling.text(), HasSubstr("sale: median from "));
+      }
       return std::vector{second_of(random, 200, second < 15 ? 20'000 - 1000 * second : 5000)};
     });
     EXPECT_GE(end, 15);
