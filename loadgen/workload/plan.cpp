@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include "base/assert.h"
 #include "base/embedded.h"
 #include "base/error.h"
 #include "base/file.h"
@@ -14,6 +15,7 @@ constexpr const char* kDefaultName = "grocery";
 
 /// Drops the statements that no operation uses, and numbers the others again.
 void keep_used_statements(Workload& workload) {
+  PANTRYD_ASSERT(workload.statements.size() == workload.statement_lines.size());
   std::vector<std::string> statements;
   std::vector<int> lines;
   std::vector<int> moved(workload.statements.size(), -1);

@@ -41,6 +41,7 @@ Workload counted_grocery() {
   auto out = load_workload("grocery");
   const auto statement = static_cast<int>(out.statements.size());
   out.statements.emplace_back(kLast);
+  out.statement_lines.push_back(0);
   for (auto& operation : out.operations) {
     Step step;
     step.sql = kLast;
