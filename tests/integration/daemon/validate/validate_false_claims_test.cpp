@@ -63,7 +63,7 @@ Judged validate(const std::vector<Case>& cases) {
     sheet += "  - {id: " + each.id + ", text: t, " + each.keys;
     if (!each.operation.empty()) {
       if (each.keys.find("duration") == std::string::npos) sheet += ", duration: 3s";
-      sheet += ", warmup: 3s";
+      sheet += ", warmup: 2s";
       sheet += ", workload: \"" + workload(each.id, each.operation) + "\"";
     }
     sheet += "}\n";
@@ -187,7 +187,7 @@ TEST(FalseClaimsTest, AWorkloadThatSwitchesItsOwnDurabilityOffShowsNothing) {
   });
 }
 
-/// Calls `disturb` in the measured window of the next load, which follows 3 s of warm-up.
+/// Calls `disturb` in the measured window of the next load, which follows 2 s of warm-up.
 class Disturbance {
  public:
   explicit Disturbance(std::function<void(pg::Connection&)> disturb)
@@ -202,7 +202,7 @@ class Disturbance {
                        .i64(0, 0) > 2;
           };
           while (!over_ && !running()) std::this_thread::sleep_for(20ms);
-          std::this_thread::sleep_for(3500ms);
+          std::this_thread::sleep_for(2500ms);
           disturb(admin);
         }) {}
   ~Disturbance() {
