@@ -111,18 +111,24 @@ TEST(LoadCountTest, TheGroceryAtTwiceItsClosedLoopIsCountedAsTheServerCountsIt) 
   auto options = load();
   const auto closed = run_and_judge(shared_sandbox().primary(), options);
   ASSERT_GT(closed.completed_per_s(), 10) << to_text(closed);
-  options.rate_per_s = 2 * closed.completed_per_s();
   options.users = 10'000;
-  Counter counter;
-  const auto began = SteadyClock::now();
-  const auto result = run_and_judge(shared_sandbox().primary(), options);
-  counter.stop();
-  const auto from = began + std::chrono::duration_cast<SteadyClock::duration>(
-                                std::chrono::duration<double>(result.setup_s) + options.warmup);
-  const double counted = (counter.at(from + options.duration) - counter.at(from)) / 5;
-  EXPECT_NEAR(result.completed_per_s(), counted, 0.02 * counted) << to_text(result);
-  EXPECT_LT(result.completed_per_s(), 0.8 * *options.rate_per_s) << "it was no overload";
-  EXPECT_NE(result.verdict, Verdict::pass);
+  // Other work of the machine may have slowed the closed loop down; then twice as much is no
+  // overload, and the load is offered again at the double.
+  for (double times = 2; times <= 8; times *= 2) {
+    options.rate_per_s = times * closed.completed_per_s();
+    Counter counter;
+    const auto began = SteadyClock::now();
+    const auto result = run_and_judge(shared_sandbox().primary(), options);
+    counter.stop();
+    const auto from = began + std::chrono::duration_cast<SteadyClock::duration>(
+                                  std::chrono::duration<double>(result.setup_s) + options.warmup);
+    const double counted = (counter.at(from + options.duration) - counter.at(from)) / 5;
+    EXPECT_NEAR(result.completed_per_s(), counted, 0.02 * counted) << to_text(result);
+    if (result.completed_per_s() > 0.8 * *options.rate_per_s) continue;
+    EXPECT_NE(result.verdict, Verdict::pass);
+    return;
+  }
+  ADD_FAILURE() << "there was no overload";
 }
 
 }  // namespace
