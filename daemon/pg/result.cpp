@@ -12,6 +12,10 @@
 
 namespace pantryd::pg {
 
+Params& Params::push_text(std::string text) {
+  return push(std::move(text));
+}
+
 Params& Params::add(double value) {
   return push(fmt::format("{}", value));
 }

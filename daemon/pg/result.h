@@ -32,7 +32,7 @@ class Params {
   Params& add(double value);
   template <std::integral Integer>
   requires(!std::same_as<Integer, bool>) Params& add(Integer value) {
-    return push(std::to_string(value));
+    return push_text(std::to_string(value));
   }
 
   [[nodiscard]] const std::vector<std::optional<std::string>>& values() const { return values_; }
@@ -42,6 +42,8 @@ class Params {
     values_.push_back(std::move(value));
     return *this;
   }
+  /// Not inline: g++ 14 warns of a string that it sees move into an optional.
+  Params& push_text(std::string text);
   std::vector<std::optional<std::string>> values_;
 };
 
