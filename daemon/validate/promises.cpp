@@ -42,7 +42,8 @@ void add_standbys(const Evidence& evidence, const std::string& names, Seen& seen
   const auto* answer = evidence.answer(kSynchronous);
   const auto met = count_at(answer, 0);
   const auto hidden = count_at(answer, 1);
-  if (!met || !hidden || (*met<wanted&& * hidden> 0)) {
+  const bool few = met && *met < wanted;
+  if (!met || !hidden || (few && *hidden != 0)) {
     seen.unreadable = true;
     out.evidence.emplace_back("could not read which standbys are synchronous");
     return;
@@ -50,7 +51,7 @@ void add_standbys(const Evidence& evidence, const std::string& names, Seen& seen
   out.evidence.push_back(
       fmt::format("synchronous_standby_names is {}: {} standby{} wanted, {} synchronous", names,
                   wanted, wanted == 1 ? " is" : "s are", *met));
-  seen.bad = seen.bad || *met < wanted;
+  seen.bad = seen.bad || few;
 }
 
 }  // namespace
@@ -112,7 +113,8 @@ std::int64_t standbys_wanted(const std::string& names) {
 }
 
 std::optional<std::string> weakened_commit(const loadgen::Workload& workload) {
-  static const std::regex kept(R"(synchronous_commit['"]?\s*(=|to|,)\s*['"]?(on|remote_apply)\b)");
+  static const std::regex kept(
+      R"(synchronous_commit['"]?\s*(=|to|,)\s*['"]?(on|true|yes|1|remote_apply)\b)");
   static const std::regex named("synchronous_commit");
   for (const auto& sql : workload.statements) {
     const auto text = lower_of(sql);

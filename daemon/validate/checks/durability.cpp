@@ -24,7 +24,8 @@ Keys parse(YamlMap&) {
 /// Of roles and databases: what a session of the application gets in place of the server's setting.
 constexpr const char* kRoleSettings = R"(
 SELECT coalesce(r.rolname, 'every role') || ' in ' || coalesce(d.datname, 'every database'), c.text
-FROM pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c(text)
+FROM pg_db_role_setting s
+CROSS JOIN LATERAL (SELECT lower(each) FROM unnest(s.setconfig) each) c(text)
 LEFT JOIN pg_roles r ON r.oid = s.setrole LEFT JOIN pg_database d ON d.oid = s.setdatabase
 WHERE c.text ~ '^synchronous_commit=(off|false|no|0|local|remote_write)$'
   AND (s.setdatabase = 0 OR d.datname = current_database())
@@ -33,7 +34,7 @@ ORDER BY 1 LIMIT 20)";
 constexpr const char* kFunctionSettings = R"(
 SELECT n.nspname || '.' || p.proname, c.text
 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
-CROSS JOIN LATERAL unnest(p.proconfig) c(text)
+CROSS JOIN LATERAL (SELECT lower(each) FROM unnest(p.proconfig) each) c(text)
 WHERE c.text ~ '^synchronous_commit=(off|false|no|0|local|remote_write)$' ORDER BY 1 LIMIT 20)";
 
 /// Tables whose rows a crash removes.

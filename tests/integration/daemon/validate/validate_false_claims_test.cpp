@@ -163,7 +163,8 @@ TEST(FalseClaimsTest, WhatLosesSalesOutsideOfTheServersSettingsFailsDurability) 
   const auto database = shared_sandbox().primary().get("dbname");
   expect("INCONCLUSIVE");  // settings alone prove nothing
   run_sql("CREATE ROLE till LOGIN");
-  run_sql("ALTER ROLE till SET synchronous_commit = off");
+  // Quoted, the value is kept as it was written, and the server reads it without regard to case.
+  run_sql("ALTER ROLE till SET synchronous_commit = 'OFF'");
   expect("FAIL");
   run_sql("ALTER ROLE till RESET synchronous_commit");
   run_sql("CREATE UNLOGGED TABLE debts (n int)");

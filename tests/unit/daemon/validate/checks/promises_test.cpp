@@ -98,17 +98,18 @@ TEST(PromisesTest, ARoleThatWaitsForLessCountsWhereAStandbyIsPromised) {
 }
 
 TEST(PromisesTest, AWorkloadThatGivesUpItsDurabilityFailsTheClaim) {
-  for (const char* sql :
-       {"SET LOCAL synchronous_commit TO off", "set synchronous_commit = 'local'",
-        "SELECT set_config('synchronous_commit', 'off', true)",
-        "SET LOCAL synchronous_commit TO on; SET LOCAL synchronous_commit TO off"}) {
+  for (const char* sql : {"SET LOCAL synchronous_commit TO off", "set synchronous_commit = 'local'",
+                          "SELECT set_config('synchronous_commit', 'off', true)",
+                          "SET LOCAL synchronous_commit TO on; SET LOCAL synchronous_commit TO off",
+                          "SET SYNCHRONOUS_COMMIT TO 0", "SET LOCAL synchronous_commit=no"}) {
     const auto verdict = judged("durability", {.workload = sql});
     EXPECT_EQ(verdict.verdict, Verdict::fail) << sql;
     EXPECT_THAT(verdict.evidence, Contains(HasSubstr("gives up its own durability")));
   }
   for (const char* sql :
        {"SELECT 1", "SET LOCAL synchronous_commit TO on", "SET synchronous_commit = 'remote_apply'",
-        "SELECT set_config('synchronous_commit', 'on', true)"}) {
+        "SELECT set_config('synchronous_commit', 'on', true)",
+        "SET LOCAL synchronous_commit TO YES", "SET LOCAL synchronous_commit = 1"}) {
     EXPECT_EQ(judged("durability", {.workload = sql}).verdict, Verdict::inconclusive) << sql;
   }
 }
