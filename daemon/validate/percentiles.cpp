@@ -48,8 +48,9 @@ std::string answer_of(const Question& question, Verdict verdict) {
                   share.hits, share.samples, format_duration(question.claimed->limit),
                   question.claimed->key, share.allowed * 100);
   const auto [low, high] = loadgen::share_bounds(share.hits, share.samples);
-  if (verdict == Verdict::fail)
+  if (verdict == Verdict::fail) {
     return fmt::format("{}, and it is at least {:.2f} %", found, low * 100);
+  }
   return fmt::format(
       "{}, and it is between {:.2f} % and {:.2f} %; {} more without a miss would decide", found,
       low * 100, high * 100, loadgen::samples_missing(share));

@@ -10,8 +10,10 @@
 #include "base/error.h"
 #include "base/units.h"
 #include "loadgen/drive/load.h"
+#include "loadgen/judge/verdict.h"
 #include "pg/error.h"
 #include "validate/check.h"
+#include "validate/rule_zero.h"
 #include "validate/sheet.h"
 
 namespace pantryd::validate {
@@ -72,11 +74,17 @@ std::string file_name(const std::string& kind, int number) {
 }
 
 /// How long a run has to be to give each operation its samples; nothing where this one did, where
-/// one never ran, and where no longer one is allowed.
+/// one never ran, and where no longer one is allowed. A run that fails its claim is evidence, and
+/// is kept.
 std::optional<milliseconds> longer_time(const loadgen::LoadResult& load, milliseconds duration) {
   std::int64_t fewest = kSamplesMin;
   for (const auto& each : load.operations) fewest = std::min(fewest, each.totals.offered);
   if (fewest >= kSamplesMin || fewest <= 0 || load.stopped) return std::nullopt;
+  for (const auto& found : findings_of(load, loadgen::kErrorsMax)) {
+    if (best_verdict(found.finding, ClaimKind::latency).verdict == Verdict::fail) {
+      return std::nullopt;
+    }
+  }
   const double factor = 1.25 * static_cast<double>(kSamplesMin) / static_cast<double>(fewest);
   const auto longer = std::min(kRepeatMax, std::chrono::duration_cast<milliseconds>(
                                                factor * std::chrono::duration<double>(duration)));

@@ -132,8 +132,10 @@ TEST(StagesTest, RareOperationsAreRaisedAndSwitchedOffOnesAreNot) {
                           [](const auto& each) { return each.weight < 0.5; }));
 }
 
-/// The times of the runs of a latency claim whose only operation ran so often in the first of them.
-std::vector<std::chrono::milliseconds> times_with(std::int64_t samples, const std::string& keys) {
+/// The times of the runs of a latency claim whose only operation ran so often in the first of them,
+/// with so many errors.
+std::vector<std::chrono::milliseconds> times_with(std::int64_t samples, const std::string& keys,
+                                                  std::int64_t errors = 0) {
   Recorder recorder;
   auto hands = recorder.hands();
   hands.drive = [&](const loadgen::LoadOptions& options) {
@@ -142,6 +144,7 @@ std::vector<std::chrono::milliseconds> times_with(std::int64_t samples, const st
     result.options = options;
     result.operations.push_back({.name = "lookup"});
     result.operations[0].totals.offered = samples;
+    result.operations[0].totals.errors = errors;
     return result;
   };
   (void)gather(sheet("  - {id: a, text: t, check: latency, p99: 1s" + keys + "}\n"),
@@ -156,6 +159,7 @@ TEST(StagesTest, ALoadGoesOnUntilARareOperationHasItsSamples) {
   EXPECT_THAT(times_with(150, ""), ElementsAre(10s, 25s));
   EXPECT_THAT(times_with(1, ""), ElementsAre(10s, 2min)) << "there is a limit";
   EXPECT_THAT(times_with(0, ""), ElementsAre(10s)) << "no time is long enough";
+  EXPECT_THAT(times_with(150, "", 10), ElementsAre(10s)) << "errors are evidence, and are kept";
   EXPECT_THAT(times_with(150, ", duration: 8s"), ElementsAre(8s)) << "the claim says how long";
 }
 
