@@ -6,24 +6,13 @@
 # load of the machine is printed.
 set -euo pipefail
 
-ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-pantryd=${PANTRYD:-$ROOT/build/release/pantryd}
+# shellcheck source=tests/support/bench_sandbox.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/../support/bench_sandbox.sh"
 port=${PORT:-17640}
 trial=${TRIAL:-3s}
 budget=${BUDGET:-6m}
-work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
-chmod 755 "$work" # the servers run as another user
 
-end() {
-  timeout 60 "$pantryd" sandbox down --dir "$work/sandbox" >/dev/null 2>&1 || true
-  rm -rf "$work"
-}
-trap end EXIT
-
-"$pantryd" sandbox up --dir "$work/sandbox" --port "$port" --no-standby --no-backups >"$work/up.log"
-dsn=$(sed -n 's/^primary=//p' "$work/up.log")
-"$pantryd" migrate up --dsn "$dsn" >/dev/null
-"$pantryd" seed --products 20000 --sales 50000 --dsn "$dsn" >/dev/null
+start_shop 20000 50000 --port "$port" --no-standby --no-backups
 cat >"$work/sleep.yaml" <<'YAML'
 version: 1
 name: sleepers

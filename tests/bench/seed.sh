@@ -31,7 +31,7 @@ judge() {
 calc() { awk "BEGIN { printf \"%.${2:-2}f\", $1 }"; }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 # jq is not everywhere.
-field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" | head -n 1; }
+field() { sed -n "s/^ *\"$1\": *\"\{0,1\}\([^\",]*\).*/\1/p" | sed -n 1p; }
 dsn() { echo "postgresql://owner@127.0.0.1:$port/$1"; }
 sql() { psql -AtqX -v ON_ERROR_STOP=1 -d "$1" -c "$2"; }
 database() {

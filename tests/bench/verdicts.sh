@@ -9,29 +9,13 @@
 # mean something: its load is printed.
 set -euo pipefail
 
-ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/../.." && pwd)
-pantryd=${PANTRYD:-$ROOT/build/release/pantryd}
+# shellcheck source=tests/support/bench_sandbox.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/../support/bench_sandbox.sh"
 rounds=${ROUNDS:-20}
 seconds=${SECONDS_EACH:-5}
 readonly CONNECTIONS=10
-work=$(mktemp -d "${TMPDIR:-/tmp}/pantryd-bench.XXXXXX")
-chmod 755 "$work" # the servers run as another user
 
-end() {
-  timeout 60 "$pantryd" sandbox down --dir "$work/sandbox" >/dev/null 2>&1 || true
-  rm -rf "$work"
-}
-trap end EXIT
-
-# number FILE KEY: of a result in JSON, where the key stands on a line of its own or not.
-number() {
-  grep -oE "\"$2\": *[0-9.]+" "$1" | head -n 1 | grep -oE '[0-9.]+$'
-}
-
-"$pantryd" sandbox up --dir "$work/sandbox" --no-standby --no-backups >"$work/up.log"
-dsn=$(sed -n 's/^primary=//p' "$work/up.log")
-"$pantryd" migrate up --dsn "$dsn" >/dev/null
-"$pantryd" seed --products 20000 --sales 20000 --dsn "$dsn" >/dev/null
+start_shop 20000 20000 --no-standby --no-backups
 cat >"$work/steady.yaml" <<'YAML'
 version: 1
 name: steady

@@ -77,7 +77,7 @@ Answer get(std::uint16_t port, const std::string& path) {
   const bool whole =
       length < head && std::strtoull(out.body.c_str() + length + 16, nullptr, 10) == rest;
   if (out.status == 200 && !whole) {
-    // Half a page is none.
+    // A page that ends early counts as missing.
     ADD_FAILURE() << path << " ended after " << out.body.size() << " bytes and " << out.took_ms
                   << " ms: " << out.body.substr(0, 300);
     out.status = 0;

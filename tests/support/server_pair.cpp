@@ -75,7 +75,7 @@ void ServerPair::as_server(const std::string& script) const {
   if (!result.ok()) throw Error(ExitCode::failed, result.tail());
 }
 
-/// A standby is a copy of the stopped primary that is told to follow it.
+/// The standby is a copy of the stopped primary. Its settings name the primary that it follows.
 void ServerPair::clone() const {
   const auto upstream =
       sandbox_.primary().with("dbname", "").with("application_name", "standby").reveal();

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/wait.h"
+#include "loadgen/dataset/seed.h"
+#include "migrate/migrate.h"
 #include "pg/error.h"
 
 namespace pantryd::testing_support {
@@ -187,6 +189,15 @@ class Replay {
 
 std::string uuid_of(std::int64_t number) {
   return fmt::format("00000000-0000-4000-8000-{:012}", number);
+}
+
+void seed_shop(const pg::Conninfo& where) {
+  auto connection = pg::Connection::connect(where, Deadline::in(std::chrono::seconds(30)));
+  (void)migrate::up(connection, migrate::embedded_migrations(), {}, [](const auto&) {});
+  loadgen::SeedOptions rows;
+  rows.shape.products = 2'000;
+  rows.shape.sales = 5'000;
+  (void)loadgen::seed(where, rows);
 }
 
 void fill_shop(pg::Connection& connection, const ShopSize& size) {

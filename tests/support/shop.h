@@ -21,6 +21,9 @@ struct ShopSize {
 /// Two users, products with 1,000 pieces each, and sales, every tenth on credit.
 void fill_shop(pg::Connection& connection, const ShopSize& size);
 
+/// The newest schema and a seed of 2,000 products and 5,000 sales; at once when they are there.
+void seed_shop(const pg::Conninfo& where);
+
 /// What a till asks for.
 struct SaleOrder {
   std::string sale;  ///< its UUID

@@ -8,11 +8,10 @@
 #include <utility>
 #include <vector>
 
-#include "loadgen/dataset/seed.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
-#include "migrate/migrate.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/shop.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -25,15 +24,6 @@ constexpr const char* kLast = "SELECT 1 AS operation_ended";
 
 pg::Connection connect() {
   return pg::Connection::connect(shared_sandbox().primary(), Deadline::in(kLimit));
-}
-
-void fill() {
-  auto connection = connect();
-  (void)migrate::up(connection, migrate::embedded_migrations(), {}, [](const auto&) {});
-  SeedOptions rows;
-  rows.shape.products = 2'000;
-  rows.shape.sales = 5'000;
-  (void)seed(shared_sandbox().primary(), rows);
 }
 
 /// Every operation of the grocery, with the statement that is counted behind its last one.
@@ -107,7 +97,7 @@ class Counter {
 };
 
 TEST(LoadCountTest, TheGroceryAtTwiceItsClosedLoopIsCountedAsTheServerCountsIt) {
-  fill();
+  testing_support::seed_shop(shared_sandbox().primary());
   auto options = load();
   const auto closed = run_and_judge(shared_sandbox().primary(), options);
   ASSERT_GT(closed.completed_per_s(), 10) << to_text(closed);

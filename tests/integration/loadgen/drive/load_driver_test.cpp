@@ -15,13 +15,12 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "loadgen/dataset/seed.h"
 #include "loadgen/drive/binding.h"
 #include "loadgen/judge/judged_run.h"
 #include "loadgen/report/load_forms.h"
-#include "migrate/migrate.h"
 #include "tests/support/places.h"
 #include "tests/support/shared_sandbox.h"
+#include "tests/support/shop.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -295,21 +294,11 @@ TEST(LoadRefusalTest, OptionsThatContradictEachOtherAreUsageErrors) {
   EXPECT_EQ(exit_of({"--rate", "5", "--only", "no such thing"}), 2);
 }
 
-/// The newest schema and some rows; at once when they are there.
-void fill() {
-  auto connection = connect();
-  (void)migrate::up(connection, migrate::embedded_migrations(), {}, [](const auto&) {});
-  SeedOptions rows;
-  rows.shape.products = 2'000;
-  rows.shape.sales = 5'000;
-  (void)seed(shared_sandbox().primary(), rows);
-}
-
 class LoadWorkloadTest : public testing::TestWithParam<std::string> {};
 
 /// Each operation alone, so that the rare ones run as well, in both modes.
 TEST_P(LoadWorkloadTest, EveryOperationRunsWithoutAnError) {
-  fill();
+  testing_support::seed_shop(shared_sandbox().primary());
   const auto whole = load_workload(GetParam());
   for (const auto& operation : whole.operations) {
     for (const auto mode : {Mode::faithful, Mode::pipelined}) {
@@ -335,7 +324,7 @@ INSTANTIATE_TEST_SUITE_P(BuiltIn, LoadWorkloadTest,
 
 TEST(LoadBasketTest, ABasketTakesFromTheStockWhatItSells) {
   const auto sum = [](const std::string& sql) { return std::stoll(number_of(sql)); };
-  fill();
+  testing_support::seed_shop(shared_sandbox().primary());
   const auto stock = sum("SELECT sum(stock) FROM products");
   const auto lines = sum("SELECT count(*) FROM sales");
   const auto sold = sum("SELECT sum(quantity) FROM sales");

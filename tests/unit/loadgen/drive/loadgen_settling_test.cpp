@@ -10,6 +10,7 @@
 #include "loadgen/drive/settling.h"
 #include "loadgen/drive/warm_up.h"
 #include "loadgen/drive/window_clock.h"
+#include "tests/support/service_samples.h"
 
 namespace pantryd::loadgen {
 namespace {
@@ -19,16 +20,10 @@ using testing::HasSubstr;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-/// So many times around `us`, spread as service times are; `slow` of them take ten times as long.
+/// So many times around `us`; `slow` of them take ten times as long.
 ServiceSketch second_of(Random& random, std::int64_t count, double us, double slow = 0) {
-  Histogram times;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double factor = random.uniform() < slow ? 10 : 1;
-    times.record(
-        static_cast<std::int64_t>(us * factor * (0.8 - 0.3 * std::log(1 - random.uniform()))));
-  }
   ServiceSketch out;
-  out.add(times);
+  out.add(testing_support::service_times(random, count, us, slow, 10));
   return out;
 }
 

@@ -10,23 +10,13 @@
 #include "loadgen/judge/trend.h"
 #include "loadgen/judge/unsteady.h"
 #include "loadgen/judge/verdict.h"
+#include "tests/support/service_samples.h"
 
 namespace pantryd::loadgen {
 namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
-
-/// The service times of `count` operations around `us`.
-Histogram times_of(Random& random, std::int64_t count, double us, double slow = 0) {
-  Histogram out;
-  for (std::int64_t i = 0; i < count; ++i) {
-    const double factor = random.uniform() < slow ? 20 : 1;
-    out.record(
-        static_cast<std::int64_t>(us * factor * (0.8 - 0.3 * std::log(1 - random.uniform()))));
-  }
-  return out;
-}
 
 /// A run that passes: 100 operations a second for 20 s, each around `us(second)`.
 template <typename Us>
@@ -40,7 +30,7 @@ LoadResult run_of(Random& random, Us us, std::size_t operations = 1) {
     operation.slo_p99 = std::chrono::seconds(1);
     operation.totals.offered = operation.totals.completed = operation.totals.done_in_window = 2000;
     for (std::int64_t second = 0; second < 20; ++second) {
-      const auto times = times_of(random, 100, us(second));
+      const auto times = testing_support::service_times(random, 100, us(second));
       operation.totals.service.merge(times);
       operation.totals.response.merge(times);
       operation.service_over_time.add(second, times);
@@ -87,7 +77,8 @@ TEST(TrendTest, ATailThatShrinksIsATrend) {
   result.operations[0].service_over_time = {};
   for (std::int64_t second = 0; second < 20; ++second) {
     const double slow = std::max(0.0, 0.3 - 0.02 * static_cast<double>(second));
-    result.operations[0].service_over_time.add(second, times_of(random, 100, 5000, slow));
+    result.operations[0].service_over_time.add(
+        second, testing_support::service_times(random, 100, 5000, slow));
   }
   const auto found = falling_services(result);
   ASSERT_EQ(found.size(), 1U);
