@@ -53,9 +53,7 @@ void find_cores(pg::Connection& connection, const pg::Conninfo& where,
 
 void measure(const TargetSettings& target, const Settings& settings,
              const PoolAdviceOptions& options, const StopFlag* stop, TargetPoolAdvice& out) {
-  pg::ConnectOptions connect;
-  connect.stop = stop;
-  connect.settings = {{"lock_timeout", fmt::format("{}ms", settings.probes.lock_timeout.count())}};
+  const auto connect = pg::watching_session("pantryd", settings.probes.lock_timeout, stop);
   const auto where = target.login();
   auto connection =
       pg::Connection::connect(where, Deadline::in(settings.probes.connect_timeout), connect);

@@ -11,6 +11,7 @@
 #include "base/wait.h"
 #include "pg/internal/connect.h"
 #include "pg/internal/connection_state.h"
+#include "pg/own_session.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::pg {
@@ -47,11 +48,16 @@ std::string literal(PGconn* session, const std::string& text) {
   return out.get();
 }
 
-std::string settings_sql(PGconn* session,
-                         const std::vector<std::pair<std::string, std::string>>& settings) {
+/// {0}: the settings, each as set_config(). Sets them only where the process that the start-up told
+/// of answers; behind a pooler nothing is set yet.
+constexpr const char* kSetWhereDirect =
+    "SELECT pg_catalog.pg_backend_pid(), CASE WHEN pg_catalog.pg_backend_pid() "
+    "OPERATOR(pg_catalog.=) {1} THEN ARRAY[{0}] END";
+
+std::string set_configs(PGconn* session, const ConnectOptions::Settings& settings) {
   std::string out;
   for (const auto& [name, value] : settings) {
-    out += fmt::format("{} pg_catalog.set_config({}, {}, false)", out.empty() ? "SELECT" : ",",
+    out += fmt::format("{}pg_catalog.set_config({}, {}, false)", out.empty() ? "" : ", ",
                        literal(session, name), literal(session, value));
   }
   return out;
@@ -59,22 +65,47 @@ std::string settings_sql(PGconn* session,
 
 }  // namespace
 
+void Connection::apply(const ConnectOptions& options, Deadline deadline) {
+  auto settings = options.settings;
+  if (options.watching)
+    settings.insert(settings.begin(), kWatchingAtStart.begin(), kWatchingAtStart.end());
+  if (settings.empty()) return;
+  const auto configs = set_configs(state_->session, settings);
+  state_->settings_sql = "SELECT " + configs;
+  if (!options.watching) {
+    exec(state_->settings_sql, deadline);
+  } else if (!state_->guarded_at_start ||
+             exec(fmt::format(kSetWhereDirect, configs, state_->pid), deadline).i64(0, 0) !=
+                 state_->pid) {
+    const auto found = find_session(*this, deadline);
+    if (!found.lent.empty()) {
+      throw PgError(
+          Failure::refused, "",
+          fmt::format("{} is a connection pooler: {}", state_->where.display(), found.lent),
+          "Name the server's own host and port: a session that watches keeps settings, "
+          "and in a pool they would reach the application.");
+    }
+    // Not by a plain SELECT: default_transaction_isolation = serializable fails it on a standby.
+    exec_script("BEGIN ISOLATION LEVEL READ COMMITTED;" + state_->settings_sql + ";COMMIT",
+                deadline);
+  }
+  state_->mark = Mark::clean;  // it is how the session begins
+  state_->slot->clear();
+}
+
 Connection Connection::connect(const Conninfo& where, Deadline deadline,
                                const ConnectOptions& options) {
   auto state = std::make_unique<State>(options);
-  state->session = open_session(where, deadline, options);
+  const auto opened = open_session(where, deadline, options);
+  state->session = opened.session;
+  state->guarded_at_start = opened.guarded;
   state->where = where;
   state->role_wanted = role_wanted_of(where, state->session);
   state->version = PQserverVersion(state->session);
   state->pid = PQbackendPID(state->session);
   PQsetNoticeReceiver(state->session, &State::on_notice, state.get());
-  state->settings_sql = settings_sql(state->session, options.settings);
   Connection out(std::move(state));
-  if (const auto& sql = out.state_->settings_sql; !sql.empty()) {
-    out.exec(sql, deadline);
-    out.state_->mark = Mark::clean;  // it is how the session begins
-    out.state_->slot->clear();
-  }
+  out.apply(options, deadline);
   return out;
 }
 
@@ -131,9 +162,8 @@ bool Connection::cancel_and_drain(Deadline deadline) noexcept {
       const auto status = PQresultStatus(result);
       state_->observe(result);
       PQclear(result);
-      if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) {
-        return false;
-      }
+      if (status == PGRES_COPY_IN || status == PGRES_COPY_BOTH) return false;
+      if (status == PGRES_COPY_OUT && !drop_copied(deadline)) return false;
     }
   } catch (...) {
     return false;
@@ -216,43 +246,6 @@ Result Connection::describe_prepared(const std::string& name, Deadline deadline)
 Result Connection::exec_prepared(const std::string& name, const Params& params, Deadline deadline) {
   send_prepared(name, params);
   return finish(deadline, "a statement");
-}
-
-void Connection::copy_begin(const std::string& sql, Deadline deadline) {
-  if (broken()) fail_lost("a COPY");
-  state_->note(sql);
-  if (PQsendQuery(state_->session, sql.c_str()) == 0) fail_lost("a COPY");
-  finish(deadline, "a COPY");
-}
-
-void Connection::copy_put(std::span<const char> data, Deadline deadline) {
-  if (broken()) fail_lost("a COPY");
-  for (;;) {
-    const int queued = PQputCopyData(state_->session, data.data(), static_cast<int>(data.size()));
-    if (queued < 0) fail_lost("a COPY");
-    if (queued > 0) break;
-    wait_until_flushed(deadline);
-  }
-  // Keeps libpq's buffer small: what it holds is memory of ours.
-  wait_until_flushed(deadline);
-}
-
-std::int64_t Connection::copy_end(Deadline deadline) {
-  if (broken()) fail_lost("a COPY");
-  while (PQputCopyEnd(state_->session, nullptr) == 0) wait_until_flushed(deadline);
-  return finish(deadline, "a COPY").affected();
-}
-
-void Connection::copy_abort(const std::string& reason, Deadline deadline) noexcept {
-  if (broken()) return;
-  try {
-    PQputCopyEnd(state_->session, reason.c_str());
-    finish(deadline, "a COPY");
-  } catch (const PgError& error) {
-    if (error.failure() != Failure::statement) state_->close();
-  } catch (...) {
-    state_->close();
-  }
 }
 
 void Connection::stop_on(const StopFlag* stop) {

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -25,9 +26,15 @@ namespace pantryd::pg {
 
 struct CachedStatement;
 
+/// The fields of a row as text; NULL is nullopt.
+using CopiedRow = std::vector<std::optional<std::string>>;
+/// A line of COPY's text format, with or without its newline.
+[[nodiscard]] CopiedRow parse_copied_row(std::string_view line);
+
 class Connection {
  public:
-  /// Throws PgError(unreachable, refused, too_many, starting, stopped).
+  /// Throws PgError(unreachable, refused, too_many, starting, stopped), and what the statement that
+  /// applies options.settings throws.
   [[nodiscard]] static Connection connect(const Conninfo& where, Deadline deadline,
                                           const ConnectOptions& options = {});
   Connection(Connection&&) noexcept;
@@ -56,6 +63,8 @@ class Connection {
   void copy_put(std::span<const char> data, Deadline deadline);
   std::int64_t copy_end(Deadline deadline);  ///< rows copied
   void copy_abort(const std::string& reason, Deadline deadline) noexcept;
+  /// COPY ... TO STDOUT in text format. More rows than rows_max: PgError(statement, 54000).
+  std::vector<CopiedRow> copy_out(const std::string& sql, std::size_t rows_max, Deadline deadline);
 
   /// Cancels what runs, rolls back what is open, restores the session (pg/session_policy.h) and
   /// drops notifications: the last three in one round trip, or in none when there is nothing to
@@ -102,6 +111,7 @@ class Connection {
   struct State;
   struct Outcome;
   explicit Connection(std::unique_ptr<State> state);
+  void apply(const ConnectOptions& options, Deadline deadline);
   Outcome complete(Deadline deadline, std::string_view what);
   Result finish(Deadline deadline, std::string_view what);
   Outcome run_quietly(const std::string& sql, Deadline deadline);
@@ -111,6 +121,7 @@ class Connection {
   bool restore(bool washes, Deadline deadline);
   void wait_until_flushed(Deadline deadline);
   bool cancel_and_drain(Deadline deadline) noexcept;
+  bool drop_copied(Deadline deadline);
   [[noreturn]] void raise(const Result& failed, std::string_view what);
   [[noreturn]] void fail_lost(std::string_view what);
 

@@ -6,6 +6,8 @@
 namespace pantryd::pg::sqlstate {
 
 inline constexpr std::string_view kConnectionFailure = "08006";
+inline constexpr std::string_view kProtocolViolation = "08P01";
+inline constexpr std::string_view kFeatureNotSupported = "0A000";
 inline constexpr std::string_view kInvalidAuthorization = "28000";
 inline constexpr std::string_view kInvalidPassword = "28P01";
 inline constexpr std::string_view kInvalidCatalogName = "3D000";
@@ -16,6 +18,7 @@ inline constexpr std::string_view kInsufficientPrivilege = "42501";
 inline constexpr std::string_view kUndefinedTable = "42P01";
 inline constexpr std::string_view kTooManyConnections = "53300";
 inline constexpr std::string_view kDiskFull = "53100";
+inline constexpr std::string_view kProgramLimit = "54000";
 inline constexpr std::string_view kLockNotAvailable = "55P03";
 inline constexpr std::string_view kQueryCanceled = "57014";
 inline constexpr std::string_view kAdminShutdown = "57P01";

@@ -28,10 +28,8 @@ constexpr double kFullProducts = 1'000'000;
 constexpr double kFullSales = 10'000'000;
 constexpr std::int64_t kLastVersionAsBuilt = 6;  // the application's own six
 
-pg::Connection connect(const pg::Conninfo& where, const StopFlag* stop) {
-  return pg::Connection::connect(where, Deadline::in(kConnectLimit),
-                                 {"pantryd validate", {}, stop});
-}
+constexpr const char* kName = "pantryd validate";
+constexpr auto kLockLimit = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -85,7 +83,8 @@ void require_catalogue(pg::Connection& connection, const std::string& schema) {
 }  // namespace
 
 void require_schema(const pg::Conninfo& where, const std::string& schema, const StopFlag* stop) {
-  auto connection = connect(where, stop);
+  auto connection = pg::Connection::connect(where, Deadline::in(kConnectLimit),
+                                            pg::watching_session(kName, kLockLimit, stop));
   const auto rows =
       migrate::status(connection, migrate::embedded_migrations(), Deadline::in(kStatusLimit));
   for (const auto& row : rows) {
@@ -127,10 +126,12 @@ ServerEvidence evidence_of(const probes::TargetSnapshot& snapshot) {
 Answer ask(const pg::Conninfo& where, const std::string& query) {
   Answer out;
   try {
-    auto connection = connect(where, nullptr);
+    // As the application connects: what it asks for may be the settings of its role.
+    auto connection =
+        pg::Connection::connect(where, Deadline::in(kConnectLimit), {.application_name = kName});
     const auto deadline = Deadline::in(kQueryLimit);
     (void)connection.exec("BEGIN TRANSACTION READ ONLY", deadline);
-    (void)connection.exec("SET LOCAL search_path = pg_catalog", deadline);
+    (void)connection.exec("SET LOCAL search_path = pg_catalog, pg_temp", deadline);
     const auto result = connection.exec(query, deadline);
     for (int row = 0; row < result.rows(); ++row) {
       auto& cells = out.rows.emplace_back();

@@ -23,6 +23,7 @@ constexpr auto kQueryLimit = std::chrono::seconds(10);
 constexpr auto kCheckpointLimit = std::chrono::minutes(10);
 constexpr auto kCheckpointGrace = std::chrono::seconds(30);
 constexpr auto kLook = milliseconds(200);
+constexpr auto kLockLimit = milliseconds(100);
 constexpr auto kWarmupMin = milliseconds(500);
 constexpr auto kWarmupMax = milliseconds(5'000);
 constexpr auto kDrainMin = milliseconds(3'000);
@@ -116,8 +117,8 @@ class Control {
   [[nodiscard]] bool connected() {
     if (connection_ && !connection_->broken()) return true;
     try {
-      connection_.emplace(pg::Connection::connect(where_, Deadline::in(kQueryLimit)));
-      connection_->stop_on(stop_);
+      const auto options = pg::watching_session(kControlName, kLockLimit, stop_);
+      connection_.emplace(pg::Connection::connect(where_, Deadline::in(kQueryLimit), options));
       return true;
     } catch (const pg::PgError&) {
       return false;

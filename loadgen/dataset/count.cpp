@@ -10,12 +10,12 @@ namespace pantryd::loadgen {
 namespace {
 
 constexpr auto kCountConnectLimit = std::chrono::seconds(10);
+constexpr auto kLockLimit = std::chrono::seconds(1);
 constexpr auto kEstimateLimit = std::chrono::seconds(5);
 
 std::optional<std::int64_t> number_by(const pg::Conninfo& where, const char* sql,
                                       std::chrono::milliseconds limit) {
-  pg::ConnectOptions options;
-  options.application_name = "pantryd-load count";
+  const auto options = pg::watching_session("pantryd-load count", kLockLimit, nullptr);
   auto connection = pg::Connection::connect(where, Deadline::in(kCountConnectLimit), options);
   const auto rows = connection.exec(sql, Deadline::in(limit));
   if (rows.empty() || rows.is_null(0, 0)) return std::nullopt;

@@ -72,7 +72,8 @@ std::shared_ptr<const StatementTypes> Connector::types(pg::Connection& connectio
                                                        Deadline deadline) {
   auto found = std::make_shared<StatementTypes>(workload_.statements.size());
   const auto rows = connection.exec(
-      "SELECT name, array_to_string(parameter_types::oid[], ' ') FROM pg_prepared_statements",
+      "SELECT name, pg_catalog.array_to_string(parameter_types::pg_catalog.oid[], ' ') "
+      "FROM pg_catalog.pg_prepared_statements",
       deadline);
   std::map<std::string, std::string> by_name;
   for (int i = 0; i < rows.rows(); ++i) by_name[std::string(rows.text(i, 0))] = rows.text(i, 1);

@@ -107,6 +107,9 @@ void check_room(pg::Connection& connection, std::int64_t wanted) {
 void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
   auto lease = pool.acquire(Deadline::in(kConnectLimit + kGrace), stop);
   const auto deadline = Deadline::in(kQuestionLimit);
+  // With the settings of the workload's own sessions, but for where names are looked up.
+  lease->exec_script("BEGIN TRANSACTION READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp",
+                     deadline);
   result.server_version = lease->exec("SHOW server_version", deadline).text(0, 0);
   const auto rows = lease->exec(
       "SELECT name, current_setting(name) FROM pg_settings WHERE name IN ('shared_buffers', "
@@ -117,6 +120,7 @@ void describe_server(Pool& pool, LoadResult& result, const StopFlag* stop) {
     result.server_settings.emplace_back(rows.text(i, 0), rows.text(i, 1));
   }
   check_room(*lease, result.options.connections);
+  lease->exec("COMMIT", deadline);
   if (!result.options.workload.needs_dataset()) return;
   const auto ledger = read_ledger(*lease, deadline);
   if (!ledger || !ledger->complete) {

@@ -18,13 +18,14 @@ constexpr auto kReconnectLimit = std::chrono::milliseconds(500);
 constexpr auto kBeginLimit = std::chrono::seconds(20);
 constexpr auto kEndLimit = std::chrono::seconds(10);
 constexpr auto kLastLookLimit = std::chrono::seconds(3);
+constexpr auto kLockLimit = std::chrono::milliseconds(100);
 constexpr std::size_t kTextsMax = 1000;
 constexpr const char* kLookName = "look";
 
 /// Values are hashed by the server: no secret of its configuration comes here.
 constexpr const char* kSettingsSql =
-    "SELECT name, md5(coalesce(setting, '')) FROM pg_settings "
-    "WHERE source NOT IN ('client', 'session')";
+    "SELECT name, md5(coalesce(CASE source WHEN 'session' THEN reset_val ELSE setting END, '')) "
+    "FROM pg_settings WHERE source <> 'client'";
 
 }  // namespace
 
@@ -47,8 +48,7 @@ Sampler::~Sampler() {
 }
 
 void Sampler::connect(std::chrono::milliseconds limit) {
-  pg::ConnectOptions options;
-  options.application_name = kEvidenceName;
+  const auto options = pg::watching_session(kEvidenceName, kLockLimit, nullptr);
   const auto deadline = Deadline::in(limit);
   connection_ = pg::Connection::connect(where_, deadline, options);
   const auto found = connection_->exec(

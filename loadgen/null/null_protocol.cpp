@@ -107,7 +107,7 @@ std::optional<NullAnswer> answer_of(std::string_view sql) {
   if (contains(sql, "current_setting('max_connections')::int8")) {
     return NullAnswer{4, {"1", "2000", "0", "0"}};
   }
-  if (contains(sql, "FROM pg_settings") || contains(sql, "FROM pg_prepared_statements")) {
+  if (contains(sql, "FROM pg_settings") || contains(sql, "pg_prepared_statements")) {
     return NullAnswer{2, {}};
   }
   return std::nullopt;

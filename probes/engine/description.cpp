@@ -20,7 +20,8 @@ ProbeDescription describe(const ProbeSpec& spec) {
       const bool total = i >= query.metrics.size();
       out.metrics.push_back({told[i], total ? std::vector<std::string>{} : query.labels});
     }
-    for (const auto& sql : query.sql) out.statements.push_back({sql, query.parameters.size()});
+    const auto parameters = query.parameters.size() + (spec.columns.empty() ? 0 : 1);
+    for (const auto& sql : query.sql) out.statements.push_back({sql, parameters});
   }
   return out;
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "probes/engine/probe_run.h"
+#include "probes/engine/server_facts.h"
 
 namespace pantryd::probes {
 
@@ -19,11 +20,27 @@ struct ProbeParameters {
   [[nodiscard]] std::int32_t value(const std::string& name) const;
 };
 
-struct VersionedSql {
-  int major_min = 0;
-  int major_max = 9999;
-  std::string text;
+/// Both ends included.
+struct VersionRange {
+  static constexpr int kEnd = 999'999;
+  int min = 0;
+  int max = kEnd;
+  [[nodiscard]] bool contains(int version) const { return version >= min && version <= max; }
 };
+
+struct VersionedSql {
+  VersionRange server;     ///< major versions
+  VersionRange extension;  ///< versions of the probe's extension: 1.10 is 1010
+  std::string text;        ///< @extschema@ stands for the schema of the probe's extension
+};
+
+/// Null when none is for this server and its extension `needed` (empty: none).
+[[nodiscard]] const VersionedSql* variant_for(const std::vector<VersionedSql>& variants,
+                                              const TargetFacts& facts, const std::string& needed);
+/// The statement to send; nullopt when no variant is for this server.
+[[nodiscard]] std::optional<std::string> sql_for(const std::vector<VersionedSql>& variants,
+                                                 const TargetFacts& facts,
+                                                 const std::string& needed);
 
 enum class Rest { sum, max, none };
 
@@ -49,8 +66,6 @@ struct QuerySpec {
   std::string skipped;  ///< empty: no such column
   std::optional<BoundSpec> bound;
 
-  /// Null when this version has no such query.
-  [[nodiscard]] const VersionedSql* for_major(int major) const;
   /// Its metrics, then their totals, which have no labels.
   [[nodiscard]] std::vector<MetricInfo> told() const;
 };

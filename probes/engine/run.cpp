@@ -7,17 +7,21 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <nlohmann/json.hpp>
 
+#include "pg/plain_table.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::probes {
 namespace {
 
-/// Above the time limit of any probe: what the server itself does when we are gone.
-constexpr const char* kServerLimit = "60s";
+/// Of a table that is read for a probe.
+constexpr std::size_t kTableRowsMax = 1000;
 
-pg::Params bind(const QuerySpec& query, const ProbeParameters& parameters) {
+pg::Params values_of(const QuerySpec& query, const std::optional<std::string>& table,
+                const ProbeParameters& parameters) {
   pg::Params out;
+  if (table) out.add(*table);
   for (const auto& name : query.parameters) out.add(parameters.value(name));
   return out;
 }
@@ -196,6 +200,28 @@ void take_bytes_as_they_are(pg::Connection& connection, Deadline deadline) {
   connection.exec("SET client_encoding = 'SQL_ASCII'", deadline);
 }
 
+/// Of a table, a function or operator, a type.
+bool is_unknown_name(std::string_view code) {
+  return code == pg::sqlstate::kUndefinedTable || code == "42883" || code == "42704";
+}
+
+/// The rows of the probe's relation, an array of objects.
+std::string table_as_json(pg::Connection& connection, const ProbeSpec& spec, Deadline deadline) {
+  const auto dot = spec.relation.find('.');
+  const auto rows =
+      pg::read_plain_table(connection, spec.relation.substr(0, dot), spec.relation.substr(dot + 1),
+                           spec.columns, kTableRowsMax, deadline);
+  auto out = nlohmann::json::array();
+  for (const auto& row : rows.value_or(std::vector<pg::CopiedRow>())) {
+    nlohmann::json each;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      each[spec.columns[i]] = row[i] ? nlohmann::json(*row[i]) : nlohmann::json();
+    }
+    out.push_back(std::move(each));
+  }
+  return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 /// Both are there, and this role may use them; nothing named is always there.
 bool may_use(pg::Connection& connection, const ProbeSpec& spec, Deadline deadline) {
   if (spec.relation.empty() && spec.function.empty()) return true;
@@ -209,15 +235,22 @@ bool may_use(pg::Connection& connection, const ProbeSpec& spec, Deadline deadlin
 
 }  // namespace
 
+int parse_extension_version(std::string_view text) {
+  const auto dot = text.find('.');
+  int major = 0;
+  int minor = 0;
+  const auto read = [](std::string_view digits, int& out) {
+    const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), out);
+    return failure == std::errc{} && end == digits.data() + digits.size() && out < 1000;
+  };
+  if (!read(text.substr(0, dot), major)) return 0;
+  if (dot != std::string_view::npos && !read(text.substr(dot + 1), minor)) return 0;
+  return major * 1000 + minor;
+}
+
 pg::ConnectOptions guarded_session(std::chrono::milliseconds lock_timeout, const StopFlag* stop) {
-  pg::ConnectOptions out;
-  out.application_name = "pantryd";
-  out.stop = stop;
-  out.settings = {{"lock_timeout", fmt::format("{}ms", lock_timeout.count())},
-                  {"statement_timeout", kServerLimit},
-                  {"idle_in_transaction_session_timeout", "10s"},
-                  {"default_transaction_read_only", "on"},
-                  {"jit", "off"}};
+  auto out = pg::watching_session("pantryd", lock_timeout, stop);
+  out.settings.emplace_back("jit", "off");
   return out;
 }
 
@@ -226,9 +259,10 @@ TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
   TargetFacts out;
   out.server_version = connection.server_version();
   const auto result = connection.exec(
-      "SELECT pg_is_in_recovery(), current_database(), 0, '' UNION ALL "
-      "SELECT false, '', 1, extname FROM pg_extension UNION ALL "
-      "SELECT false, '', 2, rolname FROM pg_roles WHERE rolname ~ '^pg_' "
+      "SELECT pg_is_in_recovery(), current_database(), 0, '', '', '' UNION ALL "
+      "SELECT false, '', 1, extname, quote_ident(n.nspname), extversion FROM pg_extension e "
+      "JOIN pg_namespace n ON n.oid = e.extnamespace UNION ALL "
+      "SELECT false, '', 2, rolname, '', '' FROM pg_roles WHERE rolname ~ '^pg_' "
       "AND pg_has_role(oid, 'USAGE') ORDER BY 3",
       deadline);
   for (int row = 0; row < result.rows(); ++row) {
@@ -238,7 +272,8 @@ TargetFacts read_facts(pg::Connection& connection, Deadline deadline) {
         out.database = result.text(row, 1);
         break;
       case 1:
-        out.extensions.emplace(result.text(row, 3));
+        out.extensions[std::string(result.text(row, 3))] = {
+            std::string(result.text(row, 4)), parse_extension_version(result.text(row, 5))};
         break;
       default:
         out.rights.emplace(result.text(row, 3));
@@ -263,11 +298,9 @@ Outcome outcome_of(const pg::PgError& error) {
 
 bool applies(const ProbeSpec& spec, const TargetFacts& facts) {
   if (!(facts.is_standby ? spec.on_standby : spec.on_primary)) return false;
-  if (!spec.extension.empty() && facts.extensions.count(spec.extension) == 0) return false;
-  for (const auto& query : spec.queries) {
-    if (query.for_major(facts.major()) != nullptr) return true;
-  }
-  return false;
+  return std::any_of(spec.queries.begin(), spec.queries.end(), [&](const QuerySpec& query) {
+    return variant_for(query.sql, facts, spec.extension) != nullptr;
+  });
 }
 
 std::vector<std::string> missing_rights(const ProbeSpec& spec, const TargetFacts& facts) {
@@ -292,19 +325,23 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
       run.outcome = Outcome::not_applicable;
       return run;
     }
+    std::optional<std::string> table;
+    if (!spec.columns.empty()) table = table_as_json(connection, spec, deadline);
     Telling telling(options, run);
     for (std::size_t i = 0; i < spec.queries.size(); ++i) {
       const auto& query = spec.queries[i];
-      const auto* sql = query.for_major(facts.major());
-      if (sql == nullptr) continue;
-      telling.tell(query,
-                   connection.exec_cached(sql->text, bind(query, options.parameters), deadline),
-                   memory.bounder(i));
+      const auto sql = sql_for(query.sql, facts, spec.extension);
+      if (!sql) continue;
+      const auto parameters = values_of(query, table, options.parameters);
+      telling.tell(query, connection.exec_cached(*sql, parameters, deadline), memory.bounder(i));
     }
     telling.finish();
   } catch (const pg::PgError& error) {
     run.outcome = outcome_of(error);
     run.error = error.what();
+    if (is_unknown_name(error.sqlstate())) {
+      run.error += "; a probe names the schema of what is not in pg_catalog";
+    }
   } catch (const Error& error) {
     run.outcome = Outcome::error;
     run.error = error.what();

@@ -3,12 +3,12 @@
 #pragma once
 
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "pg/connection.h"
 #include "probes/engine/bound.h"
+#include "probes/engine/server_facts.h"
 #include "probes/engine/spec.h"
 
 namespace pantryd::probes {
@@ -18,18 +18,7 @@ inline constexpr int kRowsMax = 20'000;
 /// Of a query that has a bound, rows that are looked at to choose from.
 inline constexpr int kBoundedRowsMax = 200'000;
 
-/// What is known of a server before its probes run.
-struct TargetFacts {
-  bool is_standby = false;
-  int server_version = 0;  ///< such as 150018
-  std::string database;
-  std::set<std::string> extensions;  ///< of this database
-  std::set<std::string> rights;      ///< predefined roles that ours is a member of
-  [[nodiscard]] int major() const { return server_version / 10'000; }
-};
-
-/// The session that every probe runs in: read-only, and bounded by the server, too, should we be
-/// gone. `stop` ends its waits; it may be null.
+/// The session that every probe runs in. `stop` ends its waits; it may be null.
 [[nodiscard]] pg::ConnectOptions guarded_session(std::chrono::milliseconds lock_timeout,
                                                  const StopFlag* stop);
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <map>
+#include <optional>
 #include <set>
 #include <stdexcept>
 
@@ -28,29 +29,35 @@ bool is_metric_name(const std::string& name) {
          std::string::npos;
 }
 
-/// "14-16", "17-", "-16", "15".
-VersionedSql parse_versions(const YamlValue& value) {
-  VersionedSql out;
+/// "14-16", "17-", "-16", "15"; `read` gives nullopt for what is no version.
+template <typename Read>
+VersionRange parse_range(const YamlValue& value, Read read, const char* example) {
+  VersionRange out;
   const auto text = value.as_text();
   const auto dash = text.find('-');
-  const auto number = [&](const std::string& digits, int fallback) {
-    if (digits.empty()) return fallback;
-    int major = 0;
-    const auto [end, failure] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), major);
-    if (failure != std::errc{} || end != digits.data() + digits.size()) {
-      throw value.error(fmt::format("\"{}\" is not a range of major versions", text),
-                        "For example 14-16, 17- or 15.");
-    }
-    return major;
+  const auto number = [&](const std::string& version, int fallback) {
+    if (version.empty()) return fallback;
+    if (const std::optional<int> found = read(version)) return *found;
+    throw value.error(fmt::format("\"{}\" is not a range of versions", text), example);
   };
-  out.major_min = number(text.substr(0, dash), out.major_min);
-  out.major_max =
-      dash == std::string::npos ? out.major_min : number(text.substr(dash + 1), out.major_max);
+  out.min = number(text.substr(0, dash), out.min);
+  out.max = dash == std::string::npos ? out.min : number(text.substr(dash + 1), out.max);
   return out;
 }
 
-std::vector<VersionedSql> parse_sql(const YamlValue& value) {
+std::optional<int> read_major(const std::string& text) {
+  int major = 0;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), major);
+  if (failure != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return major;
+}
+
+std::optional<int> read_extension(const std::string& text) {
+  const int version = parse_extension_version(text);
+  return version == 0 ? std::nullopt : std::optional(version);
+}
+
+std::vector<VersionedSql> parse_sql(const YamlValue& value, bool has_extension) {
   std::vector<VersionedSql> out;
   if (value.is_scalar()) {
     out.push_back({});
@@ -59,9 +66,19 @@ std::vector<VersionedSql> parse_sql(const YamlValue& value) {
   }
   for (const auto& item : value.as_list()) {
     auto map = item.as_map();
-    out.push_back(parse_versions(map.require("versions")));
-    out.back().text = map.require("text").as_text();
+    VersionedSql each;
+    const auto server = map.find("versions");
+    const auto extension = map.find("extension");
+    if (server) each.server = parse_range(*server, read_major, "For example 14-16, 17- or 15.");
+    if (extension) {
+      each.extension = parse_range(*extension, read_extension, "For example 1.9-1.10 or 1.11-.");
+      if (!has_extension) throw extension->error("the probe names no extension");
+    }
+    if (!server && !extension)
+      throw item.error("a list of SQL needs \"versions\" or \"extension\"");
+    each.text = map.require("text").as_text();
     map.done();
+    out.push_back(std::move(each));
   }
   return out;
 }
@@ -119,10 +136,10 @@ BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
   return out;
 }
 
-QuerySpec parse_query(const YamlValue& item) {
+QuerySpec parse_query(const YamlValue& item, bool has_extension) {
   auto map = item.as_map();
   QuerySpec out;
-  out.sql = parse_sql(map.require("sql"));
+  out.sql = parse_sql(map.require("sql"), has_extension);
   if (const auto names = map.find("parameters")) {
     for (const auto& name : names->as_list()) out.parameters.push_back(parse_parameter(name));
   }
@@ -215,11 +232,29 @@ std::int32_t ProbeParameters::value(const std::string& name) const {
   throw std::out_of_range(name);
 }
 
-const VersionedSql* QuerySpec::for_major(int major) const {
-  for (const auto& each : sql) {
-    if (major >= each.major_min && major <= each.major_max) return &each;
+const VersionedSql* variant_for(const std::vector<VersionedSql>& variants, const TargetFacts& facts,
+                                const std::string& needed) {
+  const auto* extension = needed.empty() ? nullptr : facts.extension(needed);
+  if (!needed.empty() && extension == nullptr) return nullptr;
+  for (const auto& each : variants) {
+    if (!each.server.contains(facts.major())) continue;
+    if (extension == nullptr || each.extension.contains(extension->version)) return &each;
   }
   return nullptr;
+}
+
+std::optional<std::string> sql_for(const std::vector<VersionedSql>& variants,
+                                   const TargetFacts& facts, const std::string& needed) {
+  constexpr std::string_view kSchema = "@extschema@";
+  const auto* variant = variant_for(variants, facts, needed);
+  if (variant == nullptr) return std::nullopt;
+  auto out = variant->text;
+  const auto* extension = facts.extension(needed);
+  for (auto at = out.find(kSchema); extension != nullptr && at != std::string::npos;
+       at = out.find(kSchema, at + extension->schema.size())) {
+    out.replace(at, kSchema.size(), extension->schema);
+  }
+  return out;
 }
 
 std::vector<MetricInfo> QuerySpec::told() const {
@@ -249,6 +284,13 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
         value->as_choice({"cluster", "database"}) == "database" ? Scope::database : Scope::cluster;
   }
   if (const auto value = map.find("relation")) out.relation = value->as_text();
+  if (const auto value = map.find("columns")) {
+    out.columns = value->as_texts();
+    if (out.relation.find('.') == std::string::npos) {
+      throw value->error("columns are of a relation that is named with its schema",
+                         "For example relation: public.orders.");
+    }
+  }
   if (const auto value = map.find("function")) out.function = value->as_text();
   if (const auto value = map.find("rights")) out.rights = value->as_texts();
   if (const auto value = map.find("roles")) {
@@ -260,7 +302,7 @@ ProbeSpec parse_probe(const std::string& text, const std::string& source_name) {
   }
   std::set<std::string> names;
   for (const auto& query : map.require("queries").as_list()) {
-    out.queries.push_back(parse_query(query));
+    out.queries.push_back(parse_query(query, !out.extension.empty()));
     for (const auto& info : out.queries.back().told()) {
       if (!names.insert(info.name).second) {
         throw query.error(fmt::format("the metric {} appears twice", info.name));

@@ -11,12 +11,20 @@
 //   roles: [primary, standby]      (default: both)
 //   extension: pg_stat_statements  (default: none needed)
 //   relation: public.orders        only where it exists and this role may read it
+//   columns: [id, state]           of that relation: its rows, 1,000 at most, are bound as $1 of
+//   each
+//                                  query, a jsonb array of objects with these columns as text or
+//                                  null. They are read without running what its owner attached to
+//                                  it (pg/plain_table.h)
 //   function: public.f(text)       likewise, and this role may execute it
 //   rights: [pg_monitor]           without being a member of one of these it sees less, or nothing
-//   queries:
-//     - sql: SELECT ...            or a list of {versions: "14-16", text: ...}; a version that is
-//     not
-//                                  in the list does not have the query
+//   queries:                       they run with search_path = pg_catalog, pg_temp: what is not the
+//                                  server's own is named with its schema
+//     - sql: SELECT ...            or a list of {versions: "14-16", extension: "1.9-1.10", text:
+//     ...},
+//                                  majors of the server and versions of the extension: the first
+//                                  that fits both; where none does there is no query.
+//                                  @extschema@ stands for the schema of the extension
 //       parameters: [relations_max]  bound as $1, $2, ...: names of ProbeParameters
 //       labels: [datname]          columns that become labels, for each metric below
 //       skipped: skipped           a column that is no metric: the relations left out because of
@@ -68,6 +76,7 @@ struct ProbeSpec {
   bool on_standby = true;
   std::string extension;
   std::string relation;
+  std::vector<std::string> columns;
   std::string function;
   std::vector<std::string> rights;
   std::vector<QuerySpec> queries;

@@ -24,14 +24,21 @@ WITH s AS MATERIALIZED (
   SELECT p.userid, p.dbid, p.queryid, {0} AS since, p.total_exec_time + p.total_plan_time AS ms,
          p.shared_blks_hit + p.shared_blks_read + p.local_blks_hit + p.local_blks_read AS blocks,
          p.temp_blks_read + p.temp_blks_written AS temp_blocks
-  FROM pg_stat_statements(false) p, pg_stat_statements_info i WHERE p.toplevel)
+  FROM @extschema@.pg_stat_statements(false) p, @extschema@.pg_stat_statements_info i
+  WHERE p.toplevel)
 SELECT dbid || ' ' || queryid || ' ' || since, queryid::text, ms / 1000, blocks, temp_blocks,
        (SELECT sum(ms) FROM s) / 1000
 FROM s
 WHERE userid = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND queryid IS NOT NULL)";
 
-std::string costs_sql(int major) {
-  return fmt::format(kCosts, major < 17 ? "i.stats_reset" : "p.stats_since");
+constexpr const char* kExtension = "pg_stat_statements";
+
+/// From 1.9 on, which tells top-level statements, and when all entries began.
+const std::vector<VersionedSql>& costs() {
+  static const std::vector<VersionedSql> out{
+      {{}, {1009, 1010}, fmt::format(kCosts, "i.stats_reset")},
+      {{}, {.min = 1011}, fmt::format(kCosts, "p.stats_since")}};
+  return out;
 }
 
 struct Cost {
@@ -48,12 +55,12 @@ struct CostMemory {
   Cost total;
 };
 
-std::string explain(pg::Connection& connection, const OwnStatement& statement, Deadline deadline) {
+std::string explain(pg::Connection& connection, const std::string& sql, std::size_t parameters,
+                    Deadline deadline) {
   pg::Params nothing;
-  for (std::size_t i = 0; i < statement.parameters; ++i) nothing.add(std::nullopt);
+  for (std::size_t i = 0; i < parameters; ++i) nothing.add(std::nullopt);
   try {
-    const auto plan =
-        connection.exec("EXPLAIN (VERBOSE, FORMAT JSON) " + statement.sql.text, nothing, deadline);
+    const auto plan = connection.exec("EXPLAIN (VERBOSE, FORMAT JSON) " + sql, nothing, deadline);
     return plan.empty() ? "" : query_identifier(std::string(plan.text(0, 0)));
   } catch (const pg::PgError& error) {
     // Not for this role, or its extension is not here: the probe itself tells it better.
@@ -64,16 +71,17 @@ std::string explain(pg::Connection& connection, const OwnStatement& statement, D
 
 void resolve(CostMemory& memory, pg::Connection& connection, const TargetFacts& facts,
              Deadline deadline) {
-  const auto key = fmt::format("{} {} {}", facts.server_version, facts.database,
-                               fmt::join(facts.extensions, ","));
+  auto key = fmt::format("{} {}", facts.server_version, facts.database);
+  for (const auto& [name, extension] : facts.extensions) {
+    key += fmt::format(" {} {} {}", name, extension.schema, extension.version);
+  }
   const auto now = SteadyClock::now();
   if (key == memory.resolved_for && now - memory.resolved_at < kResolveAgain) return;
   std::map<std::string, std::string> found;
   for (const auto& statement : memory.statements) {
-    if (facts.major() < statement.sql.major_min || facts.major() > statement.sql.major_max) {
-      continue;
-    }
-    const auto id = explain(connection, statement, deadline);
+    const auto sql = sql_for({statement.sql}, facts, statement.extension);
+    if (!sql) continue;
+    const auto id = explain(connection, *sql, statement.parameters, deadline);
     if (!id.empty()) found.emplace(id, statement.probe);
   }
   memory.probe_of = std::move(found);
@@ -88,12 +96,13 @@ void add(Cost& cost, const std::vector<double>& grown) {
 ProbeRun look(CostMemory& memory, pg::Connection& connection, const TargetFacts& facts,
               Deadline deadline) {
   ProbeRun run;
-  if (facts.extensions.count("pg_stat_statements") == 0 || facts.major() < 14) {
+  const auto sql = sql_for(costs(), facts, kExtension);
+  if (!sql || facts.major() < 14) {
     run.outcome = Outcome::not_applicable;
     return run;
   }
   resolve(memory, connection, facts, deadline);
-  const auto rows = connection.exec_cached(costs_sql(facts.major()), deadline);
+  const auto rows = connection.exec_cached(*sql, deadline);
   const bool first = memory.growth.first_look();
   double own_seconds = 0;
   double all_seconds = 0;
@@ -156,8 +165,11 @@ const ProbeDescription& own_cost_description() {
        {{"pantryd_own_server_time_ratio", MetricType::gauge,
          "Share of our role in the time of all entries that pg_stat_statements holds, 0 to 1."},
         {}}},
-      {{{.major_min = 14, .major_max = 16, .text = costs_sql(14)}},
-       {{.major_min = 17, .text = costs_sql(17)}}}};
+      {{costs()[0]}, {costs()[1]}},
+      true,
+      true,
+      true,
+      kExtension};
   return out;
 }
 
@@ -166,12 +178,15 @@ std::vector<OwnStatement> own_statements(const std::vector<ProbeSpec>& specs,
   std::vector<OwnStatement> out;
   for (const auto& spec : specs) {
     for (const auto& query : spec.queries) {
-      for (const auto& sql : query.sql) out.push_back({spec.name, sql, query.parameters.size()});
+      const auto parameters = query.parameters.size() + (spec.columns.empty() ? 0 : 1);
+      for (const auto& sql : query.sql) {
+        out.push_back({spec.name, spec.extension, sql, parameters});
+      }
     }
   }
   for (const auto& probe : coded) {
     for (const auto& [sql, parameters] : probe.statements) {
-      out.push_back({probe.name, sql, parameters});
+      out.push_back({probe.name, probe.extension, sql, parameters});
     }
   }
   return out;

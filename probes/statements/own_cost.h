@@ -19,6 +19,7 @@ namespace pantryd::probes {
 /// A statement of a probe, as it is sent.
 struct OwnStatement {
   std::string probe;
+  std::string extension;  ///< that the probe needs; empty: none
   VersionedSql sql;
   std::size_t parameters = 0;
 };

@@ -11,6 +11,7 @@
 namespace pantryd::probes {
 namespace {
 
+constexpr const char* kStatementsExtension = "pg_stat_statements";
 constexpr const char* kInfo = "pantryd_statement_info";
 
 /// The pattern cuts a text into: names in double quotes, strings, comments, what begins a comment
@@ -20,7 +21,7 @@ constexpr const char* kInfo = "pantryd_statement_info";
 constexpr const char* kTexts = R"SQL(
 WITH chosen AS MATERIALIZED (
   SELECT DISTINCT ON (queryid) queryid, left(query, 2000) AS query
-  FROM pg_stat_statements(true)
+  FROM @extschema@.pg_stat_statements(true)
   WHERE queryid = ANY($1::bigint[]) AND query IS NOT NULL
   ORDER BY queryid),
 tokens AS (
@@ -62,11 +63,11 @@ struct TextsMemory {
   Outcome outcome = Outcome::ok;
 };
 
-void ask(TextsMemory& memory, const std::set<std::string>& unknown, pg::Connection& connection,
-         Deadline deadline) {
+void ask(TextsMemory& memory, const std::string& sql, const std::set<std::string>& unknown,
+         pg::Connection& connection, Deadline deadline) {
   std::string ids = "{";
   for (const auto& id : unknown) ids += (ids.size() > 1 ? "," : "") + id;
-  const auto rows = connection.exec(kTexts, pg::Params::of(ids + "}"), deadline);
+  const auto rows = connection.exec(sql, pg::Params::of(ids + "}"), deadline);
   for (int row = 0; row < rows.rows(); ++row) {
     // Once more, and by other code: two would have to be wrong for a constant to be told.
     memory.known[std::string(rows.text(row, 0))] = pg::redact(rows.text(row, 1));
@@ -76,7 +77,8 @@ void ask(TextsMemory& memory, const std::set<std::string>& unknown, pg::Connecti
 ProbeRun tell(TextsMemory& memory, pg::Connection& connection, const TargetFacts& facts,
               Deadline deadline) {
   ProbeRun run;
-  if (facts.extensions.count("pg_stat_statements") == 0) {
+  const auto sql = statement_texts_sql(facts);
+  if (sql.empty()) {
     run.outcome = Outcome::not_applicable;
     return run;
   }
@@ -97,7 +99,7 @@ ProbeRun tell(TextsMemory& memory, pg::Connection& connection, const TargetFacts
     memory.outcome = Outcome::ok;
     memory.failure.clear();
     try {
-      ask(memory, unknown, connection, deadline);
+      ask(memory, sql, unknown, connection, deadline);
     } catch (const pg::PgError& error) {
       memory.outcome = outcome_of(error);
       memory.failure = error.what();
@@ -127,12 +129,15 @@ const ProbeDescription& statement_texts_description() {
       {{{kInfo, MetricType::gauge, "1, with the text of the statement as a label."},
         {"queryid", "query"}}},
       {{{.text = kTexts}, 1}},
-      false};
+      false,
+      true,
+      true,
+      kStatementsExtension};
   return out;
 }
 
-const char* statement_texts_sql() {
-  return kTexts;
+std::string statement_texts_sql(const TargetFacts& facts) {
+  return sql_for({{.text = kTexts}}, facts, kStatementsExtension).value_or("");
 }
 
 std::vector<std::string> told_statements(const TargetSnapshot& snapshot) {

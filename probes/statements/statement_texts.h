@@ -21,7 +21,7 @@ namespace pantryd::probes {
 /// The statement that is sent, with one parameter: a bigint[] of queryids. Answers with queryid and
 /// text. A text ends with "..." where it is too long, or where it cannot be told for certain what
 /// is a constant: at a string with a backslash, a dollar quote, a comment in a comment.
-[[nodiscard]] const char* statement_texts_sql();
+[[nodiscard]] std::string statement_texts_sql(const TargetFacts& facts);
 
 /// The queryids that a snapshot tells one by one.
 [[nodiscard]] std::vector<std::string> told_statements(const TargetSnapshot& snapshot);

@@ -11,6 +11,7 @@
 
 #include "base/sha256.h"
 #include "migrate/catalogue/query.h"
+#include "pg/plain_table.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -44,20 +45,18 @@ struct Recorded {
 };
 
 std::optional<Recorded> read_recorded(pg::Connection& connection, Deadline deadline) {
-  const auto there =
-      connection.exec("SELECT to_regclass('pantryd.catalogue_fingerprint') IS NOT NULL", deadline);
-  if (!there.boolean(0, 0)) return std::nullopt;
-  const auto rows = connection.exec(
-      "SELECT algorithm, fingerprint, objects, objects_before_run, recorded_at::text "
-      "FROM pantryd.catalogue_fingerprint",
-      deadline);
-  if (rows.empty()) return std::nullopt;
+  // The daemon reads it too, in databases of others.
+  const auto rows = pg::read_plain_table(
+      connection, "pantryd", "catalogue_fingerprint",
+      {"algorithm", "fingerprint", "objects", "objects_before_run", "recorded_at"}, 1, deadline);
+  if (!rows || rows->empty()) return std::nullopt;
+  const auto& row = rows->front();
   Recorded out;
-  out.algorithm = rows.text(0, 0);
-  out.fingerprint = rows.text(0, 1);
-  if (!rows.is_null(0, 2)) out.objects = split_lines(rows.text(0, 2));
-  if (!rows.is_null(0, 3)) out.before_run = split_lines(rows.text(0, 3));
-  out.recorded_at = rows.text(0, 4);
+  out.algorithm = row[0].value_or("");
+  out.fingerprint = row[1].value_or("");
+  if (row[2]) out.objects = split_lines(*row[2]);
+  if (row[3]) out.before_run = split_lines(*row[3]);
+  out.recorded_at = row[4].value_or("");
   return out;
 }
 

@@ -19,6 +19,7 @@ using std::chrono::seconds;
 
 constexpr auto kLookInterval = milliseconds(500);
 constexpr auto kBlockersLimit = seconds(5);
+constexpr auto kLockLimit = std::chrono::milliseconds(100);
 constexpr auto kIdleCheck = seconds(1);
 constexpr std::size_t kQueryCharsMax = 120;
 
@@ -151,8 +152,7 @@ std::vector<Blocker> BlockerWatch::look() {
     const auto deadline = Deadline::in(kBlockersLimit);
     if (!connection_ || connection_->broken()) {
       connection_.emplace(pg::Connection::connect(
-          where_, deadline,
-          {.application_name = "pantryd migrate watch", .settings = {}, .stop = &quit_}));
+          where_, deadline, pg::watching_session("pantryd migrate watch", kLockLimit, &quit_)));
     }
     return read_blockers(connection_->exec(fmt::format(kBlocking, kBlockerColumns),
                                            pg::Params::of(watched_pid_), deadline));

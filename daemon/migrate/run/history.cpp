@@ -4,6 +4,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
+#include <tuple>
+
+#include "pg/plain_table.h"
 #include "pg/sqlstate.h"
 
 namespace pantryd::migrate {
@@ -66,6 +71,19 @@ constexpr const char* kUpgrade =
     "ADD COLUMN IF NOT EXISTS source text NOT NULL DEFAULT 'pantryd', "
     "ADD COLUMN IF NOT EXISTS batch bigint";
 
+/// Far more than anybody has; a table with more is not ours.
+constexpr std::size_t kHistoryRowsMax = 100'000;
+
+/// Throws Error(failed): the table is not as we made it.
+std::int64_t parse_count(const std::string& text) {
+  std::int64_t out = 0;
+  const auto* const end = text.data() + text.size();
+  const auto [at, error] = std::from_chars(text.data(), end, out);
+  if (error == std::errc() && at == end) return out;
+  throw Error(ExitCode::failed, fmt::format("pantryd.migrations holds \"{}\" for a number", text),
+              "The table is not as pantryd made it: restore it from a backup.");
+}
+
 std::string host_name() {
   char name[256] = {};
   return ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
@@ -83,39 +101,46 @@ std::string text_of(Direction direction) {
 }  // namespace
 
 std::vector<HistoryRow> read_history(pg::Connection& connection, Deadline deadline) {
+  // The daemon reads it too, in databases of others.
+  const auto rows = pg::read_plain_table(
+      connection, "pantryd", "migrations",
+      {"id", "version", "name", "kind", "checksum", "state", "direction", "statements_total",
+       "statements_done", "statement_started", "done_checksum", "error", "finished_at",
+       "duration_ms", "attempts", "source"},
+      kHistoryRowsMax, deadline);
   std::vector<HistoryRow> out;
-  const auto there =
-      connection.exec("SELECT to_regclass('pantryd.migrations') IS NOT NULL", deadline);
-  if (!there.boolean(0, 0)) return out;
-  const auto rows = connection.exec(
-      "SELECT id, coalesce(version, 0), name, kind, checksum, state, direction, statements_total, "
-      "statements_done, statement_started, done_checksum, coalesce(error, ''), "
-      "coalesce(finished_at::text, ''), coalesce(duration_ms, 0), attempts, "
-      // A schema that an older pantryd made has no such column until the next run.
-      "coalesce(to_jsonb(m) ->> 'source', 'pantryd') "
-      "FROM pantryd.migrations m ORDER BY version NULLS LAST, name",
-      deadline);
-  const auto number = [&](int row, int column) { return static_cast<int>(rows.i64(row, column)); };
-  for (int i = 0; i < rows.rows(); ++i) {
+  if (!rows) return out;
+  for (const auto& fields : *rows) {
+    std::size_t at = 0;
+    const auto text = [&](const char* otherwise = "") { return fields[at++].value_or(otherwise); };
+    const auto number = [&] { return parse_count(text("0")); };
     HistoryRow row;
-    row.id = rows.text(i, 0);
-    row.version = rows.i64(i, 1);
-    row.name = rows.text(i, 2);
-    row.kind = rows.text(i, 3) == "repeatable" ? Kind::repeatable : Kind::versioned;
-    row.checksum = rows.text(i, 4);
-    row.state = rows.text(i, 5);
-    row.direction = rows.text(i, 6) == "down" ? Direction::down : Direction::up;
-    row.statements_total = number(i, 7);
-    row.statements_done = number(i, 8);
-    row.statement_started = number(i, 9);
-    row.done_checksum = rows.text(i, 10);
-    row.error = rows.text(i, 11);
-    row.finished_at = rows.text(i, 12);
-    row.duration_ms = rows.i64(i, 13);
-    row.attempts = number(i, 14);
-    row.source = rows.text(i, 15);
+    row.id = text();
+    row.version = number();
+    row.name = text();
+    row.kind = text() == "repeatable" ? Kind::repeatable : Kind::versioned;
+    row.checksum = text();
+    row.state = text();
+    row.direction = text() == "down" ? Direction::down : Direction::up;
+    row.statements_total = static_cast<int>(number());
+    row.statements_done = static_cast<int>(number());
+    row.statement_started = static_cast<int>(number());
+    row.done_checksum = text();
+    row.error = text();
+    row.finished_at = text();
+    row.duration_ms = number();
+    row.attempts = static_cast<int>(number());
+    // A schema that an older pantryd made has no such column until the next run.
+    row.source = text("pantryd");
     out.push_back(std::move(row));
   }
+  // Repeatable ones have no version and come last.
+  std::sort(out.begin(), out.end(), [](const HistoryRow& a, const HistoryRow& b) {
+    const auto key = [](const HistoryRow& row) {
+      return std::tuple(row.kind == Kind::repeatable, row.version, std::string_view(row.name));
+    };
+    return key(a) < key(b);
+  });
   return out;
 }
 

@@ -9,7 +9,7 @@
 #include "base/units.h"
 #include "migrate/run/ladder.h"
 #include "migrate/run/limits.h"
-#include "migrate/run/own_session.h"
+#include "pg/own_session.h"
 
 namespace pantryd::migrate {
 namespace {
@@ -50,6 +50,16 @@ void require_writable(pg::Connection& connection) {
                 fmt::format("sessions on {} are read-only", connection.conninfo().display()),
                 "Look at default_transaction_read_only of the server, database and role.");
   }
+}
+
+int require_own_session(pg::Connection& connection) {
+  const auto found = pg::find_session(connection, soon());
+  if (found.lent.empty()) return found.pid;
+  throw Error(
+      ExitCode::failed,
+      fmt::format("{} is a connection pooler: {}", connection.conninfo().display(), found.lent),
+      "Connect directly: name the server itself with --dsn. A migration needs a session of "
+      "its own, as only PgBouncer's pool_mode = session gives it.");
 }
 
 SessionLock::SessionLock(pg::Connection& connection, milliseconds patience, const StopFlag& stop)

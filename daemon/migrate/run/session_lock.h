@@ -20,6 +20,10 @@ inline constexpr std::string_view kHasLock =
     "(SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) "
     "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295)";
 
+/// The pid of the server process behind `connection`, when it is ours alone (pg/own_session.h).
+/// Throws Error(failed) when it is not, and when that could not be proved.
+[[nodiscard]] int require_own_session(pg::Connection& connection);
+
 /// Throws Error(failed) on a standby, and where sessions are read-only.
 void require_writable(pg::Connection& connection);
 
@@ -27,7 +31,7 @@ void require_writable(pg::Connection& connection);
 class SessionLock {
  public:
   /// Throws Error(lock) that names the holder when it is not free within `patience`, and
-  /// Error(failed) through a pooler that does not give us a session of our own (run/own_session.h).
+  /// what require_own_session() throws.
   SessionLock(pg::Connection& connection, std::chrono::milliseconds patience, const StopFlag& stop);
   ~SessionLock();
   SessionLock(const SessionLock&) = delete;

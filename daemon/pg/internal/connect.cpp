@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cstdlib>
 #include <deque>
 #include <memory>
 #include <regex>
@@ -125,6 +126,28 @@ Session start(const Conninfo& where, const Conninfo& shown, const Endpoint& endp
   return session;
 }
 
+/// `where` with kWatchingAtStart as the last of its options.
+Conninfo with_guard(const Conninfo& where) {
+  auto options = where.get("options");
+  if (options.empty()) {
+    const char* of_environment = std::getenv("PGOPTIONS");
+    options = of_environment == nullptr ? "" : of_environment;
+  }
+  for (const auto& [name, value] : kWatchingAtStart) {
+    options += fmt::format("{}-c {}=", options.empty() ? "" : " ", name);
+    for (const char each : value)
+      options += each == ' ' ? std::string("\\ ") : std::string(1, each);
+  }
+  return where.with("options", options);
+}
+
+/// A pooler that does not know the start-up parameter `options`, or not what is in it.
+bool refuses_options(const PgError& error) {
+  return error.failure() == Failure::refused &&
+         (error.sqlstate() == sqlstate::kProtocolViolation ||
+          error.sqlstate() == sqlstate::kFeatureNotSupported);
+}
+
 /// The first session that a host answers, be it with a refusal; null at the deadline. The kernel
 /// repeats a SYN that got no answer after 1, 3, 7, 15 seconds, and so may notice only long after
 /// the network is back. So one more is sent every kRedialPause, by a session of its own, and the
@@ -179,6 +202,18 @@ Session attempt(const Conninfo& where, const Endpoint& endpoint, Deadline deadli
   return session;
 }
 
+OpenedSession log_in(const Conninfo& where, const Endpoint& endpoint, Deadline deadline,
+                     const ConnectOptions& options) {
+  if (options.watching) {
+    try {
+      return {attempt(with_guard(where), endpoint, deadline, options).release(), true};
+    } catch (const PgError& error) {
+      if (!refuses_options(error)) throw;
+    }
+  }
+  return {attempt(where, endpoint, deadline, options).release(), false};
+}
+
 Failure failure_of(std::string_view code) {
   if (code == sqlstate::kTooManyConnections) return Failure::too_many;
   if (code == sqlstate::kCannotConnectNow) return Failure::starting;
@@ -203,7 +238,9 @@ std::string hint_of(std::string_view code) {
 }  // namespace
 
 PgError describe_connect_failure(const Conninfo& where, std::string_view text) {
-  static const std::regex with_code("[^\\n]*?[A-Z]+:\\s+([0-9A-Z]{5}): ([^\\n]*)");
+  // The severity is in the server's language, and so of any letters. A code has a digit.
+  static const std::regex with_code(
+      "[^\\n]*?[^:\\n]:\\s+(?=[A-Z]*[0-9])([0-9A-Z]{5}): ([^\\n]*)");
   static const std::regex prefix("^connection to server [^\\n]*? failed: ");
   const auto at = where.display();
   const std::string message(text);
@@ -246,7 +283,8 @@ std::vector<Endpoint> resolve_endpoints(const Conninfo& where, Deadline deadline
   return endpoints;
 }
 
-pg_conn* open_session(const Conninfo& where, Deadline deadline, const ConnectOptions& options) {
+OpenedSession open_session(const Conninfo& where, Deadline deadline,
+                           const ConnectOptions& options) {
   const auto endpoints = resolve_endpoints(where, deadline, options.stop);
   const bool prefer_standby = where.get("target_session_attrs") == "prefer-standby";
   const std::size_t passes = prefer_standby ? 2 : 1;
@@ -258,7 +296,7 @@ pg_conn* open_session(const Conninfo& where, Deadline deadline, const ConnectOpt
     for (const auto& endpoint : endpoints) {
       const auto share = deadline.remaining() / std::max<std::size_t>(1, attempts_left--);
       try {
-        return attempt(wanted, endpoint, deadline.within(share), options).release();
+        return log_in(wanted, endpoint, deadline.within(share), options);
       } catch (const PgError& error) {
         last = error;
         if (error.failure() == Failure::stopped || error.failure() == Failure::refused) throw;

@@ -20,10 +20,15 @@ struct Endpoint {
 [[nodiscard]] std::vector<Endpoint> resolve_endpoints(const Conninfo& where, Deadline deadline,
                                                       const StopFlag* stop);
 
+struct OpenedSession {
+  pg_conn* session;
+  bool guarded;  ///< kWatchingAtStart went with the start-up packet
+};
+
 /// Logs in at the first endpoint that will have us; each gets an equal share of what is left of the
 /// deadline, so that one black hole does not eat the turn of the next host.
-[[nodiscard]] pg_conn* open_session(const Conninfo& where, Deadline deadline,
-                                    const ConnectOptions& options);
+[[nodiscard]] OpenedSession open_session(const Conninfo& where, Deadline deadline,
+                                         const ConnectOptions& options);
 
 /// What a failed start-up means. `text` is PQerrorMessage() at verbosity VERBOSE.
 [[nodiscard]] PgError describe_connect_failure(const Conninfo& where, std::string_view text);

@@ -66,7 +66,8 @@ struct Connection::State {
   std::string role_wanted;  ///< target_session_attrs in force
 
   std::shared_ptr<StatementSlot> slot = std::make_shared<StatementSlot>();
-  std::string settings_sql;  ///< gives the session its own settings; empty: it has none
+  bool guarded_at_start = false;  ///< kWatchingAtStart went with the start-up packet
+  std::string settings_sql;       ///< gives the session its own settings; empty: it has none
   Mark mark = Mark::clean;
   bool others_prepared = false;  ///< by the SQL command PREPARE, since the last reset
   Prepared prepared = Prepared::automatic;

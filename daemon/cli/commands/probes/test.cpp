@@ -32,21 +32,27 @@ std::string why_not(const probes::ProbeSpec& spec, const probes::TargetFacts& fa
   if (!(facts.is_standby ? spec.on_standby : spec.on_primary)) {
     return fmt::format("it is not for a {}", facts.is_standby ? "standby" : "primary");
   }
-  if (!spec.extension.empty() && facts.extensions.count(spec.extension) == 0) {
+  if (!spec.extension.empty() && facts.extension(spec.extension) == nullptr) {
     return fmt::format("the database {} has no extension {}", facts.database, spec.extension);
   }
   if (!probes::applies(spec, facts)) {
-    return fmt::format("it has no SQL for PostgreSQL {}", facts.major());
+    if (spec.extension.empty())
+      return fmt::format("it has no SQL for PostgreSQL {}", facts.major());
+    return fmt::format(
+        "it has no SQL for PostgreSQL {} and this version of {}; ALTER EXTENSION {} UPDATE makes "
+        "it current",
+        facts.major(), spec.extension, spec.extension);
   }
   return fmt::format("there is no relation {}, or this role may not read it", spec.relation);
 }
 
-std::string versions_of(const probes::QuerySpec& query, int major) {
-  const auto* sql = query.for_major(major);
-  if (sql == nullptr || (sql->major_min == 0 && sql->major_max == 9999)) return "";
-  if (sql->major_min == sql->major_max) return std::to_string(sql->major_min);
-  return fmt::format("{}-{}", sql->major_min == 0 ? "" : std::to_string(sql->major_min),
-                     sql->major_max == 9999 ? "" : std::to_string(sql->major_max));
+std::string versions_of(const probes::VersionedSql* sql) {
+  if (sql == nullptr) return "";
+  const auto [min, max] = sql->server;
+  if (min == max) return std::to_string(min);
+  if (min == 0 && max == probes::VersionRange::kEnd) return "";
+  return fmt::format("{}-{}", min == 0 ? "" : std::to_string(min),
+                     max == probes::VersionRange::kEnd ? "" : std::to_string(max));
 }
 
 Tried try_query(pg::Connection& connection, const probes::ProbeSpec& spec, std::size_t at,
@@ -56,7 +62,7 @@ Tried try_query(pg::Connection& connection, const probes::ProbeSpec& spec, std::
   probes::ProbeMemory memory(alone);
   Tried out;
   out.run = probes::run_probe(connection, alone, facts, options, memory);
-  out.versions = versions_of(spec.queries[at], facts.major());
+  out.versions = versions_of(probes::variant_for(spec.queries[at].sql, facts, spec.extension));
   for (const auto& family : out.run.families) out.series += family.series;
   if (out.run.outcome != probes::Outcome::ok || out.run.rows == 0) return out;
   for (const auto& metric : spec.queries[at].metrics) {

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/error.h"
-#include "migrate/run/own_session.h"
+#include "migrate/run/session_lock.h"
 #include "tests/support/migrate_database.h"
 #include "tests/support/migrate_runs.h"
 #include "tests/support/pgbouncer.h"

@@ -63,7 +63,7 @@ TEST(LoadBottleneckTest, ARowThatEverybodyWantsIsALock) {
       8));
   const auto found = of_server(result);
   EXPECT_EQ(found.name, "lock") << to_text(result);
-  EXPECT_THAT(found.text, HasSubstr("rows of hot")) << to_text(result);
+  EXPECT_THAT(found.text, HasSubstr("rows of public.hot")) << to_text(result);
   EXPECT_THAT(to_text(result), HasSubstr("next limit: "));
 }
 

@@ -153,11 +153,11 @@ void for_each_query(pg::Connection& connection, Run run) {
   for (const auto& spec : probes::embedded_probes()) {
     if (!spec.relation.empty() || !probes::applies(spec, facts)) continue;
     for (std::size_t i = 0; i < spec.queries.size(); ++i) {
-      const auto* sql = spec.queries[i].for_major(facts.major());
-      if (sql == nullptr) continue;
+      const auto sql = probes::sql_for(spec.queries[i].sql, facts, spec.extension);
+      if (!sql) continue;
       SCOPED_TRACE(fmt::format("probe {}, query {}, PostgreSQL {}, {}", spec.name, i + 1,
                                facts.major(), facts.is_standby ? "standby" : "primary"));
-      run(spec.queries[i], sql->text);
+      run(spec.queries[i], *sql);
       ++queries;
     }
   }
@@ -198,13 +198,13 @@ void expect_only_refusals(const Server& server) {
 std::optional<double> value_of(pg::Connection& connection, const std::string& metric,
                                const std::string& label = "", const std::string& text = "") {
   std::optional<double> out;
-  const int major = connection.server_version() / 10'000;
+  const auto facts = probes::read_facts(connection, Deadline::in(kLimit));
   for (const auto& spec : probes::embedded_probes()) {
     for (const auto& query : spec.queries) {
       for (const auto& each : query.metrics) {
-        if (each.metric->name != metric || query.for_major(major) == nullptr) continue;
-        const auto answer =
-            connection.exec(query.for_major(major)->text, bound(query), Deadline::in(kLimit));
+        const auto sql = probes::sql_for(query.sql, facts, spec.extension);
+        if (each.metric->name != metric || !sql) continue;
+        const auto answer = connection.exec(*sql, bound(query), Deadline::in(kLimit));
         for (int row = 0; row < answer.rows(); ++row) {
           if (!label.empty() && answer.text(row, answer.column(label)) != text) continue;
           const auto value = answer.maybe_f64(row, answer.column(each.column));

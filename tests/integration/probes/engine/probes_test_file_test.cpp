@@ -64,10 +64,14 @@ TEST(ProbesTestFileTest, TheGuardsOfTheDaemonHoldTimeLimitLockAndReadOnly) {
   auto admin = connect(shared_sandbox().primary());
   admin.exec("CREATE TABLE held AS SELECT 1 AS a", soon());
   admin.exec_script("BEGIN; LOCK TABLE held IN ACCESS EXCLUSIVE MODE", soon());
-  result = try_it(probe("SELECT 'k' AS kind, a AS items, a AS price FROM held"));
+  result = try_it(probe("SELECT 'k' AS kind, a AS items, a AS price FROM public.held"));
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.output, HasSubstr("query 1: lock_skipped"));
   admin.exec_script("ROLLBACK; DROP TABLE held", soon());
+
+  result = try_it(probe("SELECT 'k' AS kind, 1 AS items, a AS price FROM held"));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.output, HasSubstr("a probe names the schema of what is not in pg_catalog"));
 
   result = try_it(probe("CREATE TABLE written AS SELECT 1 AS a"));
   EXPECT_EQ(result.exit_code, 1);

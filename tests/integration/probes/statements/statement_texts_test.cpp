@@ -87,8 +87,8 @@ TEST_F(Texts, NoSecretIsInWhatTheServerSends) {
       "SELECT count(*) FROM pg_stat_statements WHERE query ~ 'hunter|71077345'", soon());
   ASSERT_GE(held.i64(0, 0), static_cast<std::int64_t>(kSecrets.size()))
       << "the server keeps no secrets, so that this test says nothing";
-  const auto sent =
-      admin_.exec(statement_texts_sql(), pg::Params::of(joined(all_ids(admin_))), soon());
+  const auto sent = admin_.exec(statement_texts_sql(read_facts(admin_, soon())),
+                                pg::Params::of(joined(all_ids(admin_))), soon());
   ASSERT_GE(sent.rows(), static_cast<int>(kSecrets.size()));
   std::string all;
   for (int row = 0; row < sent.rows(); ++row) {
