@@ -15,7 +15,8 @@ namespace pantryd::probes {
 struct ProbeParameters {
   std::int32_t statements_max = 100;
   std::int32_t relations_max = 1000;
-  /// Throws std::out_of_range for a name that is not of the grammar.
+  /// Of a name, or of a number as it is written. Throws std::out_of_range for a name that is not of
+  /// the grammar.
   [[nodiscard]] std::int32_t value(const std::string& name) const;
 };
 
@@ -25,17 +26,21 @@ struct VersionedSql {
   std::string text;
 };
 
-enum class Rest { sum, max, none };
+enum class Rest { sum, max, min, none };
+
+/// What becomes of rows with equal labels. lost: the first is exported, the others are counted.
+enum class SameLabels { lost, max, min, sum, number };
 
 struct MetricColumn {
   std::shared_ptr<const MetricInfo> metric;
   std::string column;
   Rest rest = Rest::sum;
   std::shared_ptr<const MetricInfo> total;  ///< may be null
+  std::optional<SameLabels> same_labels;    ///< empty: that of the query
 };
 
 struct BoundSpec {
-  std::string limit;  ///< name of a ProbeParameter
+  std::string limit;  ///< name of a ProbeParameter, or a number
   std::vector<std::string> by;
   std::vector<std::string> keep;
   std::vector<std::string> entries;
@@ -48,6 +53,7 @@ struct QuerySpec {
   std::vector<MetricColumn> metrics;
   std::string skipped;  ///< empty: no such column
   std::optional<BoundSpec> bound;
+  SameLabels same_labels = SameLabels::lost;
 
   /// Null when this version has no such query.
   [[nodiscard]] const VersionedSql* for_major(int major) const;
