@@ -175,44 +175,80 @@ TEST_F(ReplicationTest, TwoStandbysWithOneNameBothShowAndTheWorseKeepsTheLabels)
   }
 }
 
-TEST_F(ReplicationTest, AReceiverOfWalAndALogicalOneAreNoStandbys) {
+/// A subscription of another database of the same server. Gone with it.
+class Subscription {
+ public:
+  explicit Subscription(pg::Connection& admin) : admin_(admin) {
+    admin.exec_script(
+        "CREATE TABLE published (a int); CREATE PUBLICATION changes FOR TABLE published", soon());
+    admin.exec("SELECT pg_create_logical_replication_slot('decoded', 'pgoutput')", soon());
+    admin.exec("CREATE DATABASE subscribed", soon());
+    session_.emplace(
+        pg::Connection::connect(shared_sandbox().primary().with("dbname", "subscribed"), soon()));
+    session_->exec_script(
+        fmt::format("CREATE TABLE published (a int); CREATE SUBSCRIPTION subscriber CONNECTION "
+                    "'{}' PUBLICATION changes WITH (create_slot = false, slot_name = 'decoded')",
+                    unquoted(shared_sandbox().primary())),
+        soon());
+  }
+  ~Subscription() {
+    for (const auto* const then :
+         {"ALTER SUBSCRIPTION subscriber DISABLE",
+          "ALTER SUBSCRIPTION subscriber SET (slot_name = NONE)", "DROP SUBSCRIPTION subscriber"}) {
+      session_->exec(then, soon());
+    }
+    session_.reset();
+    EXPECT_TRUE(within(seconds(20), [&] {
+      return admin_
+          .exec(
+              "SELECT bool_and(NOT active) FROM pg_replication_slots "
+              "WHERE slot_name = 'decoded'",
+              soon())
+          .boolean(0, 0);
+    }));
+    admin_.exec("SELECT pg_drop_replication_slot('decoded')", soon());
+    admin_.exec("DROP DATABASE subscribed WITH (FORCE)", soon());
+    admin_.exec_script("DROP PUBLICATION changes; DROP TABLE published", soon());
+  }
+  Subscription(const Subscription&) = delete;
+  Subscription& operator=(const Subscription&) = delete;
+
+ private:
+  pg::Connection& admin_;
+  std::optional<pg::Connection> session_;
+};
+
+TEST_F(ReplicationTest, AReceiverOfWalAndASubscriberAreNoStandbys) {
   EXPECT_EQ(value(primary(), kStandbys), 1);
   EXPECT_EQ(value(primary(), "pantryd_replication_other_receivers"), 0);
-  admin_.exec("SELECT pg_create_logical_replication_slot('decoded', 'test_decoding')", soon());
   run_as_server({"mkdir", "-p", (shared_sandbox().dir() / "received").string()});
-  {
-    const auto wal = start_tool(
-        "pg_receivewal", {"-d", upstream_as("archiver").reveal(), "-D", "received", "--no-sync"});
-    const auto logical = start_tool(
-        "pg_recvlogical",
-        {"-d", shared_sandbox().primary().with("application_name", "subscriber").reveal(), "--slot",
-         "decoded", "--start", "-f", "received/decoded"});
-    shared_sandbox().stop_standby();
-    EXPECT_TRUE(within(seconds(20), [&] {
-      const auto seen = primary();
-      return value(seen, "pantryd_replication_other_receivers") == 1 &&
-             value(seen, "pantryd_replication_logical_receivers") == 1;
-    }));
-    write_wal();
-    const auto seen = primary();
-    EXPECT_EQ(value(seen, kStandbys), 0) << "the standby is gone, and nothing replaces it";
-    EXPECT_FALSE(value(seen, std::string(kTotal) + "archiver|127.0.0.1/32"));
-    EXPECT_FALSE(value(seen, std::string(kTotal) + "subscriber|127.0.0.1/32"));
-    EXPECT_TRUE(value(seen, "pantryd_replication_unsent_bytes|archiver|127.0.0.1/32"));
-    const auto slots = primary("slots");
-    EXPECT_TRUE(value(slots, "pantryd_slot_unconfirmed_bytes|decoded|zion_grocery_db"));
-    EXPECT_FALSE(value(slots, "pantryd_slot_unconfirmed_bytes|standby|")) << "it is physical";
-    shared_sandbox().start_standby();
-    EXPECT_TRUE(within(seconds(20), [&] { return value(primary(), kStandbys) == 1; }));
-  }
+  const auto wal = start_tool(
+      "pg_receivewal", {"-d", upstream_as("archiver").reveal(), "-D", "received", "--no-sync"});
+  const Subscription subscription(admin_);
   EXPECT_TRUE(within(seconds(20), [&] {
     return admin_
-        .exec(
-            "SELECT count(*) = 0 FROM pg_replication_slots WHERE slot_name = 'decoded' AND active",
-            soon())
-        .boolean(0, 0);
-  }));
-  admin_.exec("SELECT pg_drop_replication_slot('decoded')", soon());
+               .exec("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn IS NOT NULL",
+                     soon())
+               .i64(0, 0) == 2;
+  })) << "the subscriber says what it has replayed, as the standby does";
+  EXPECT_EQ(value(primary(), kStandbys), 1);
+  shared_sandbox().stop_standby();
+  EXPECT_TRUE(within(seconds(20), [&] {
+    const auto seen = primary();
+    return value(seen, kStandbys) == 0 && value(seen, "pantryd_replication_other_receivers") == 1 &&
+           value(seen, "pantryd_replication_logical_receivers") == 1;
+  })) << "the standby is gone, and nothing replaces it";
+  write_wal();
+  const auto seen = primary();
+  EXPECT_FALSE(value(seen, std::string(kTotal) + "archiver|127.0.0.1/32"));
+  EXPECT_FALSE(value(seen, std::string(kTotal) + "subscriber|127.0.0.1/32"));
+  EXPECT_TRUE(value(seen, "pantryd_replication_unsent_bytes|archiver|127.0.0.1/32"));
+  EXPECT_TRUE(value(seen, "pantryd_replication_unsent_bytes|subscriber|127.0.0.1/32"));
+  const auto slots = primary("slots");
+  EXPECT_TRUE(value(slots, "pantryd_slot_unconfirmed_bytes|decoded|zion_grocery_db"));
+  EXPECT_FALSE(value(slots, "pantryd_slot_unconfirmed_bytes|standby|")) << "it is physical";
+  shared_sandbox().start_standby();
+  EXPECT_TRUE(within(seconds(20), [&] { return value(primary(), kStandbys) == 1; }));
 }
 
 TEST_F(ReplicationTest, AStandbyThatNeverReplayedATransactionDoesNotKnowItsDelay) {
