@@ -255,6 +255,10 @@ TEST_F(LeftOutTest, ARoleThatMayNotSeeTheSessionsDoesNotKnowHowManyThereAre) {
   EXPECT_TRUE(value(seen, "pantryd_connections_limit")) << "a setting, which everybody sees";
   EXPECT_FALSE(value(values_of(stranger, "autovacuum"), "pantryd_autovacuum_workers"));
   EXPECT_FALSE(value(values_of(stranger, "long_transactions"), "pg_long_running_transactions"));
+  EXPECT_FALSE(value(values_of(stranger, "posture"), "pantryd_tls_connections_ratio"));
+  EXPECT_EQ(sum_of(values_of(stranger, "tls"), "pantryd_sessions_by_tls"), 0);
+  EXPECT_TRUE(value(values_of(watcher_, "posture"), "pantryd_tls_connections_ratio"));
+  EXPECT_GE(sum_of(values_of(watcher_, "tls"), "pantryd_sessions_by_tls"), 2);
 }
 
 /// README's role may not read sequences, so that this one is a member of pg_read_all_data, too.
