@@ -5,6 +5,8 @@
 
 #include "base/file.h"
 #include "base/subprocess.h"
+#include "migrate/run/session_lock.h"
+#include "serve/migration_probe.h"
 #include "tests/support/page_read.h"
 #include "tests/support/page_watch.h"
 #include "tests/support/places.h"
@@ -259,6 +261,40 @@ TEST_F(LeftOutTest, ARoleThatMayNotSeeTheSessionsDoesNotKnowHowManyThereAre) {
   EXPECT_EQ(sum_of(values_of(stranger, "tls"), "pantryd_sessions_by_tls"), 0);
   EXPECT_TRUE(value(values_of(watcher_, "posture"), "pantryd_tls_connections_ratio"));
   EXPECT_GE(sum_of(values_of(watcher_, "tls"), "pantryd_sessions_by_tls"), 2);
+}
+
+TEST_F(LeftOutTest, ARoleThatMayNotSeeTheRunnerOfMigrationsDoesNotKnowItsAge) {
+  const auto up =
+      run_binary(places::binary, {"migrate", "up", "--dsn", dsn_of(shared_sandbox().primary())});
+  ASSERT_EQ(up.exit_code, 0) << up.output;
+  admin_.exec_script(
+      fmt::format("CREATE ROLE reader LOGIN PASSWORD 'of-tests'; GRANT CONNECT ON DATABASE "
+                  "zion_grocery_db TO reader; GRANT USAGE ON SCHEMA pantryd TO "
+                  "reader, {0}; GRANT SELECT ON ALL TABLES IN SCHEMA pantryd TO reader, {0}",
+                  kWatcher),
+      soon());
+  admin_.exec("SELECT pg_advisory_lock($1)", pg::Params::of(migrate::kLockKey), soon());
+  auto reader = pg::Connection::connect(shared_sandbox()
+                                            .primary()
+                                            .with("passfile", "")
+                                            .with("user", "reader")
+                                            .with("password", "of-tests"),
+                                        soon());
+  const auto probe = migration_probe();
+  const auto state = [&](pg::Connection& connection) {
+    const auto facts = probes::read_facts(connection, soon());
+    const auto run = probes::run_server_probe(probe, connection, facts);
+    EXPECT_EQ(run.outcome, probes::Outcome::ok) << run.error;
+    return values_of(run);
+  };
+  EXPECT_EQ(value(state(reader), "pantryd_migrations_running"), 1);
+  EXPECT_FALSE(value(state(reader), "pantryd_migrations_statement_age_seconds"));
+  EXPECT_FALSE(value(state(reader), "pantryd_migrations_lock_waiting"));
+  EXPECT_TRUE(value(state(watcher_), "pantryd_migrations_statement_age_seconds"));
+  EXPECT_EQ(value(state(watcher_), "pantryd_migrations_lock_waiting"), 0);
+  admin_.exec("SELECT pg_advisory_unlock_all()", soon());
+  EXPECT_EQ(value(state(reader), "pantryd_migrations_running"), 0);
+  EXPECT_EQ(value(state(reader), "pantryd_migrations_statement_age_seconds"), 0) << "none runs";
 }
 
 /// README's role may not read sequences, so that this one is a member of pg_read_all_data, too.
