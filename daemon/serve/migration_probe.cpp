@@ -2,6 +2,7 @@
 #include "serve/migration_probe.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "migrate/catalogue/drift.h"
 #include "migrate/files/migration.h"
@@ -14,10 +15,12 @@ namespace {
 using probes::MetricType;
 using probes::Outcome;
 
-/// The session that holds the runner's lock in this database, if there is one.
+/// The session that holds the runner's lock in this database, if there is one. NULL: this role may
+/// not see what it does.
 constexpr const char* kRunner =
-    "SELECT coalesce(extract(epoch FROM clock_timestamp() - a.query_start), 0), "
-    "(a.wait_event_type = 'Lock')::int "
+    "SELECT extract(epoch FROM clock_timestamp() - a.query_start), "
+    "CASE WHEN a.backend_type IS NOT NULL "
+    "THEN (a.wait_event_type IS NOT DISTINCT FROM 'Lock')::int END "
     "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
     "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
     "AND l.classid::bigint = ($1::bigint >> 32) AND l.objid::bigint = ($1::bigint & 4294967295) "
@@ -53,10 +56,12 @@ void add_status(const std::vector<migrate::StatusRow>& rows, probes::SampleList&
 void add_runner(pg::Connection& connection, Deadline deadline, probes::SampleList& samples) {
   const auto runner = connection.exec(kRunner, pg::Params::of(migrate::kLockKey), deadline);
   samples.add("pantryd_migrations_running", runner.empty() ? 0 : 1);
-  samples.add("pantryd_migrations_statement_age_seconds",
-              runner.empty() ? 0 : runner.maybe_f64(0, 0).value_or(0));
-  samples.add("pantryd_migrations_lock_waiting",
-              runner.empty() ? 0 : runner.maybe_f64(0, 1).value_or(0));
+  const auto add_known = [&](const char* metric, int column) {
+    const auto value = runner.empty() ? std::optional(0.0) : runner.maybe_f64(0, column);
+    if (value) samples.add(metric, *value);
+  };
+  add_known("pantryd_migrations_statement_age_seconds", 0);
+  add_known("pantryd_migrations_lock_waiting", 1);
 }
 
 void add_drift(const migrate::CatalogueDrift& drift, probes::SampleList& samples) {

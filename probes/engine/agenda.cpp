@@ -2,6 +2,7 @@
 #include "probes/engine/agenda.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/assert.h"
 
@@ -70,11 +71,11 @@ void Agenda::hurry(SteadyClock::time_point now) {
 }
 
 void Agenda::keep_databases(const std::vector<std::string>& names) {
-  PANTRYD_ASSERT_DEBUG(std::is_sorted(names.begin(), names.end()));
+  const std::set<std::string> kept(names.begin(), names.end());
   std::erase_if(entries_, [&](const auto& entry) {
     if (entry->lane != Lane::database) return false;
     PANTRYD_ASSERT(!entry->running);
-    return !std::binary_search(names.begin(), names.end(), entry->database);
+    return kept.count(entry->database) == 0;
   });
 }
 

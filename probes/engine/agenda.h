@@ -55,7 +55,7 @@ class Agenda {
 
   /// All that need the server and are not running are due now.
   void hurry(SteadyClock::time_point now);
-  /// Lane::database keeps the entries of these databases (sorted) alone. None of it may be running.
+  /// Lane::database keeps the entries of these databases alone. None of it may be running.
   void keep_databases(const std::vector<std::string>& names);
   [[nodiscard]] bool has(const ProbeSpec& spec, const std::string& database) const;
   [[nodiscard]] std::vector<std::shared_ptr<const ProbeState>> states() const;

@@ -39,6 +39,7 @@ std::vector<BoundRow> Bounder::apply(std::vector<BoundRow> rows, std::int32_t li
   const std::size_t stay =
       over ? std::min(rows.size(), room > others ? room - others : 1) : rows.size();
   put_best_first(rows, stay);
+  left_out_ = static_cast<std::int64_t>(rows.size() - stay);
 
   for (auto& [key, rest] : rests_) {
     for (std::size_t i = 0; i < rest.values.size(); ++i) {
@@ -157,7 +158,9 @@ void Bounder::add_to_rest(const BoundRow& row) {
     if (metric.metric->type == MetricType::counter) {
       add_known(rest.values[i], growth_of(row, i));
     } else if (metric.rest == Rest::max) {
-      rest.values[i] = std::isnan(rest.values[i]) ? value : std::max(rest.values[i], value);
+      rest.values[i] = std::fmax(rest.values[i], value);
+    } else if (metric.rest == Rest::min) {
+      rest.values[i] = std::fmin(rest.values[i], value);
     } else {
       add_known(rest.values[i], value);
     }

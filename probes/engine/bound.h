@@ -42,6 +42,8 @@ class Bounder {
   /// By the metrics of the query: what all rows together grew by since the first look, whoever was
   /// thrown out. Counters of queries with entries only; else zero.
   [[nodiscard]] const std::vector<double>& totals() const { return totals_; }
+  /// Rows of the last look that have no series of their own.
+  [[nodiscard]] std::int64_t left_out() const { return left_out_; }
 
  private:
   struct Known {
@@ -67,6 +69,7 @@ class Bounder {
   RestRows rests_;                                ///< by the labels that are kept
   Growth growth_;
   std::vector<double> totals_;
+  std::int64_t left_out_ = 0;
 };
 
 }  // namespace pantryd::probes

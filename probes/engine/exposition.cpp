@@ -78,7 +78,10 @@ Exposition::Building* Exposition::open(const std::shared_ptr<const MetricInfo>& 
                                        const std::string& labels) {
   auto& family = families_[metric->name];
   if (!family.text.metric) family.text.metric = metric;
-  if (!family.seen.insert(labels).second) return nullptr;
+  if (!family.seen.insert(labels).second) {
+    ++lost_;
+    return nullptr;
+  }
   ++family.text.series;
   return &family;
 }

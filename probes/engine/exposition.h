@@ -39,6 +39,8 @@ class Exposition {
                      double sum, double count);
   void add(const Sample& sample) { add(sample.metric, labels(sample.labels), sample.value); }
 
+  /// Series that came twice.
+  [[nodiscard]] std::int64_t lost() const { return lost_; }
   [[nodiscard]] std::vector<FamilyText> take();
 
  private:
@@ -50,6 +52,7 @@ class Exposition {
 
   std::string target_label_;
   std::map<std::string_view, Building> families_;  ///< by the metric's name
+  std::int64_t lost_ = 0;
 };
 
 }  // namespace pantryd::probes

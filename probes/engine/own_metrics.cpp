@@ -45,6 +45,20 @@ const MetricInfo kRows{"pantryd_probe_rows", kGauge,
 const MetricInfo kSkipped{
     "pantryd_probe_skipped_relations", kGauge,
     "Relations that the probe's last successful run skipped because of their locks."};
+const MetricInfo kLost{
+    "pantryd_probe_lost_rows", kGauge,
+    "Rows of the probe's last successful run that are in no series: too many of them, or labels "
+    "that equal those of another row; the log says which."};
+const MetricInfo kOther{
+    "pantryd_probe_other_rows", kGauge,
+    "Rows of the probe's last successful run that have no series of their own because of a limit; "
+    "the series called \"other\" is made of them. Absent without a limit."};
+const MetricInfo kVisited{"pantryd_databases_visited", kGauge,
+                          "Databases that the probes of tables and indexes visit."};
+const MetricInfo kLeftOut{
+    "pantryd_databases_left_out", kGauge,
+    "Databases that the configuration asks for and that are not visited, by reason: limit "
+    "(probes.databases_max), denied (no right to connect), invalid (half dropped)."};
 const MetricInfo kRuns{"pantryd_probe_runs_total", kCounter, "Runs of the probe by outcome."};
 const MetricInfo kRight{
     "pantryd_probe_missing_right", kGauge,
@@ -207,6 +221,8 @@ void add_probe(Lines& page, const std::string& target_label, const ProbeState& p
     page.add(kRight, of_right, 1);
   }
   if (!probe.last_success) return;
+  page.add(kLost, labels, static_cast<double>(probe.lost));
+  if (probe.other) page.add(kOther, labels, static_cast<double>(*probe.other));
   page.add(kAge, labels, std::max(0.0, seconds(now - *probe.last_success)));
   page.add(kLastSuccess, labels, epoch(*probe.last_success));
 }
@@ -237,6 +253,17 @@ void add_pool(Own& page, const std::string& target, const PoolStatistics& pool) 
   add_by_cause<pool::ConnectFailure>(page, kCreateFailures, labels, pool.create_failures_total);
   add_by_cause<pool::CloseCause>(page, kCloses, labels, pool.closes_total);
   add_by_cause<pool::Refusal>(page, kRefusals, labels, pool.refusals_total);
+}
+
+void add_databases(Own& page, const std::string& target, const DatabaseCounts& databases) {
+  const Labels labels{{"target", target}};
+  page.add(kVisited, labels, static_cast<double>(databases.visited));
+  const auto left_out = [&](const char* reason, std::int64_t count) {
+    page.add(kLeftOut, with(labels, "reason", reason), static_cast<double>(count));
+  };
+  left_out("limit", databases.over_limit);
+  left_out("denied", databases.denied);
+  left_out("invalid", databases.invalid);
 }
 
 double resident_bytes() {
@@ -271,6 +298,7 @@ std::string render_own(const PageInputs& inputs) {
   for (const auto& target : inputs.targets) {
     if (target->looked()) page.add(kUp, {{"target", target->target}}, target->up ? 1 : 0);
     if (target->pool) add_pool(page, target->target, *target->pool);
+    if (target->databases) add_databases(page, target->target, *target->databases);
     const auto target_label = label("target", target->target);
     for (const auto& probe : target->probes) add_probe(probes, target_label, *probe, inputs.now);
   }
@@ -280,12 +308,12 @@ std::string render_own(const PageInputs& inputs) {
 }
 
 std::vector<MetricInfo> own_metrics() {
-  return {kUp,       kOutcome,     kAge,      kLastSuccess,    kInterval,
-          kDuration, kBusy,        kRows,     kSkipped,        kRuns,
-          kRight,    kConnections, kWaiting,  kLimit,          kBreaker,
-          kWait,     kHold,        kCreates,  kCreateFailures, kCloses,
-          kRefusals, kLeaks,       kReloadOk, kReloadAt,       kBuild,
-          kCpu,      kResident};
+  return {kUp,       kOutcome, kAge,      kLastSuccess, kInterval,       kDuration,
+          kBusy,     kRows,    kSkipped,  kLost,        kOther,          kVisited,
+          kLeftOut,  kRuns,    kRight,    kConnections, kWaiting,        kLimit,
+          kBreaker,  kWait,    kHold,     kCreates,     kCreateFailures, kCloses,
+          kRefusals, kLeaks,   kReloadOk, kReloadAt,    kBuild,          kCpu,
+          kResident};
 }
 
 }  // namespace pantryd::probes

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -55,7 +56,9 @@ struct ProbeRun {
   std::vector<FamilyText> families;  ///< of SQL, ready for the page
   std::vector<Sample> samples;       ///< of code; and of SQL if values are asked for
   std::int64_t rows = 0;
-  std::int64_t skipped = 0;  ///< relations left out because of their locks
+  std::int64_t skipped = 0;           ///< relations left out because of their locks
+  std::int64_t lost = 0;              ///< rows whose values are in no series
+  std::optional<std::int64_t> other;  ///< rows beyond a bound; nothing: the probe has no bound
   std::chrono::microseconds duration{0};
   std::string error;  ///< one line, without secrets; empty when all is well
 };

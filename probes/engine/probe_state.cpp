@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "probes/engine/exposition.h"
 
 namespace pantryd::probes {
 namespace {
@@ -21,6 +22,10 @@ std::shared_ptr<ProbeState> next_state(const ProbeState& before, ProbeRun result
       !result.error.empty()) {
     log::warn("probe {}: {}: {}", state->name, to_string(result.outcome), result.error);
   }
+  if (result.outcome == Outcome::ok && result.lost > 0 && before.lost == 0) {
+    log::warn("probe {}: {} rows are not exported: {}", state->name, result.lost,
+              result.error.empty() ? "their labels equal those of another row" : result.error);
+  }
   state->outcome = result.outcome;
   state->error = std::move(result.error);
   state->duration = result.duration;
@@ -29,6 +34,8 @@ std::shared_ptr<ProbeState> next_state(const ProbeState& before, ProbeRun result
   if (result.outcome == Outcome::ok) {
     state->rows = result.rows;
     state->skipped = result.skipped;
+    state->lost = result.lost;
+    state->other = result.other;
     state->last_success = WallClock::now();
     state->families = std::make_shared<const std::vector<FamilyText>>(std::move(result.families));
     state->samples = std::make_shared<const std::vector<Sample>>(std::move(result.samples));
@@ -51,6 +58,14 @@ std::chrono::milliseconds next_interval(std::chrono::milliseconds interval,
   const auto wanted = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::duration<double, std::micro>(duration) / busy_share);
   return std::clamp(wanted, interval, interval * kStretchMax);
+}
+
+void write_samples(ProbeRun& run, const std::string& target) {
+  if (!run.families.empty() || run.samples.empty()) return;
+  Exposition page(target);
+  for (const auto& sample : run.samples) page.add(sample);
+  run.lost += page.lost();
+  run.families = page.take();
 }
 
 }  // namespace pantryd::probes

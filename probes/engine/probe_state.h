@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <string>
 
 #include "probes/engine/snapshot.h"
 
@@ -19,5 +20,9 @@ namespace pantryd::probes {
 [[nodiscard]] std::chrono::milliseconds next_interval(std::chrono::milliseconds interval,
                                                       std::chrono::microseconds duration,
                                                       int timeouts, double busy_share);
+
+/// Makes text of the samples of a run of code. Series that come twice are told once, and counted as
+/// lost.
+void write_samples(ProbeRun& run, const std::string& target);
 
 }  // namespace pantryd::probes

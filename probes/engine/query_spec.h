@@ -16,7 +16,8 @@ namespace pantryd::probes {
 struct ProbeParameters {
   std::int32_t statements_max = 100;
   std::int32_t relations_max = 1000;
-  /// Throws std::out_of_range for a name that is not of the grammar.
+  /// Of a name, or of a number as it is written. Throws std::out_of_range for a name that is not of
+  /// the grammar.
   [[nodiscard]] std::int32_t value(const std::string& name) const;
 };
 
@@ -42,17 +43,21 @@ struct VersionedSql {
                                                  const TargetFacts& facts,
                                                  const std::string& needed);
 
-enum class Rest { sum, max, none };
+enum class Rest { sum, max, min, none };
+
+/// What becomes of rows with equal labels. lost: the first is exported, the others are counted.
+enum class SameLabels { lost, max, min, sum, number };
 
 struct MetricColumn {
   std::shared_ptr<const MetricInfo> metric;
   std::string column;
   Rest rest = Rest::sum;
   std::shared_ptr<const MetricInfo> total;  ///< may be null
+  std::optional<SameLabels> same_labels;    ///< empty: that of the query
 };
 
 struct BoundSpec {
-  std::string limit;  ///< name of a ProbeParameter
+  std::string limit;  ///< name of a ProbeParameter, or a number
   std::vector<std::string> by;
   std::vector<std::string> keep;
   std::vector<std::string> entries;
@@ -65,6 +70,7 @@ struct QuerySpec {
   std::vector<MetricColumn> metrics;
   std::string skipped;  ///< empty: no such column
   std::optional<BoundSpec> bound;
+  SameLabels same_labels = SameLabels::lost;
 
   /// Its metrics, then their totals, which have no labels.
   [[nodiscard]] std::vector<MetricInfo> told() const;

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "pg/plain_table.h"
 #include "pg/sqlstate.h"
+#include "probes/engine/series_maker.h"
 
 namespace pantryd::probes {
 namespace {
@@ -19,175 +19,12 @@ namespace {
 constexpr std::size_t kTableRowsMax = 1000;
 
 pg::Params values_of(const QuerySpec& query, const std::optional<std::string>& table,
-                const ProbeParameters& parameters) {
+                     const ProbeParameters& parameters) {
   pg::Params out;
   if (table) out.add(*table);
   for (const auto& name : query.parameters) out.add(parameters.value(name));
   return out;
 }
-
-/// Where in the answer a query's columns are; -1: it has no such column.
-struct Columns {
-  std::vector<int> labels;
-  std::vector<int> metrics;
-  std::vector<int> by;
-  std::vector<int> entries;
-  int skipped = -1;
-  std::string missing;  ///< names, for the error
-};
-
-Columns find_columns(const QuerySpec& query, const pg::Result& result) {
-  Columns out;
-  const auto find = [&](const std::string& name) {
-    const int at = result.column(name);
-    if (at < 0) out.missing += (out.missing.empty() ? "" : ", ") + name;
-    return at;
-  };
-  for (const auto& label : query.labels) out.labels.push_back(find(label));
-  for (const auto& metric : query.metrics) out.metrics.push_back(find(metric.column));
-  if (query.bound) {
-    for (const auto& name : query.bound->by) out.by.push_back(find(name));
-    for (const auto& name : query.bound->entries) out.entries.push_back(find(name));
-  }
-  if (!query.skipped.empty()) out.skipped = find(query.skipped);
-  return out;
-}
-
-std::vector<double> parse_array(std::string_view text) {
-  std::vector<double> out;
-  if (text.size() < 2 || text.front() != '{') return out;
-  text = text.substr(1, text.size() - 2);
-  while (!text.empty()) {
-    const auto comma = text.find(',');
-    double value = 0;
-    const auto item = text.substr(0, comma);
-    std::from_chars(item.data(), item.data() + item.size(), value);
-    out.push_back(value);
-    if (comma == std::string_view::npos) break;
-    text.remove_prefix(comma + 1);
-  }
-  return out;
-}
-
-class Telling {
- public:
-  Telling(const RunOptions& options, ProbeRun& run)
-      : options_(options), run_(run), page_(options.target) {}
-
-  void tell(const QuerySpec& query, const pg::Result& result, Bounder* bounder) {
-    const auto columns = find_columns(query, result);
-    if (std::count(columns.labels.begin(), columns.labels.end(), -1) > 0) {
-      throw Error(ExitCode::failed, fmt::format("the answer has no column {}", columns.missing));
-    }
-    if (!columns.missing.empty()) {
-      run_.error = fmt::format("the answer has no column {}", columns.missing);
-    }
-    const int rows = std::min(result.rows(), bounder == nullptr ? kRowsMax : kBoundedRowsMax);
-    run_.rows += result.rows();
-    if (rows < result.rows()) run_.error = fmt::format("only {} of {} rows", rows, result.rows());
-    if (columns.skipped >= 0 && rows > 0) {
-      run_.skipped += result.maybe_i64(0, columns.skipped).value_or(0);
-    }
-    if (bounder == nullptr) {
-      for (int row = 0; row < rows; ++row) tell_row(query, columns, result, row);
-    } else {
-      tell_bounded(query, columns, result, rows, *bounder);
-    }
-  }
-
-  void finish() { run_.families = page_.take(); }
-
- private:
-  static Labels labels_of(const QuerySpec& query, const Columns& columns, const pg::Result& result,
-                          int row) {
-    Labels out;
-    out.reserve(query.labels.size());
-    for (std::size_t i = 0; i < query.labels.size(); ++i) {
-      out.emplace_back(query.labels[i], result.text(row, columns.labels[i]));
-    }
-    return out;
-  }
-
-  void tell_row(const QuerySpec& query, const Columns& columns, const pg::Result& result, int row) {
-    const auto labels = labels_of(query, columns, result, row);
-    const auto rendered = page_.labels(labels);
-    for (std::size_t i = 0; i < query.metrics.size(); ++i) {
-      if (columns.metrics[i] < 0) continue;
-      const auto& metric = query.metrics[i];
-      if (metric.metric->type == MetricType::histogram) {
-        tell_histogram(metric, columns.metrics[i], result, row, rendered);
-        continue;
-      }
-      // NULL is "not known", which is never zero.
-      if (const auto value = result.maybe_f64(row, columns.metrics[i])) {
-        tell_value(metric.metric, labels, rendered, *value);
-      }
-    }
-  }
-
-  void tell_value(const std::shared_ptr<const MetricInfo>& metric, const Labels& labels,
-                  const std::string& rendered, double value) {
-    page_.add(metric, rendered, value);
-    if (options_.with_samples) run_.samples.push_back({metric, labels, value});
-  }
-
-  void tell_histogram(const MetricColumn& metric, int column, const pg::Result& result, int row,
-                      const std::string& rendered) {
-    const int counts = result.column(metric.column + "_bucket");
-    const int sum = result.column(metric.column + "_sum");
-    const int count = result.column(metric.column + "_count");
-    if (counts < 0 || sum < 0 || count < 0 || result.is_null(row, column)) return;
-    page_.add_histogram(metric.metric, rendered, parse_array(result.text(row, column)),
-                        parse_array(result.text(row, counts)),
-                        result.maybe_f64(row, sum).value_or(0),
-                        result.maybe_f64(row, count).value_or(0));
-  }
-
-  void tell_bounded(const QuerySpec& query, const Columns& columns, const pg::Result& result,
-                    int rows, Bounder& bounder) {
-    std::vector<double> totals(columns.by.size());
-    const auto rank_value = [&](int row, std::size_t k) {
-      return columns.by[k] < 0 ? 0.0
-                               : std::max(0.0, result.maybe_f64(row, columns.by[k]).value_or(0));
-    };
-    for (int row = 0; row < rows; ++row) {
-      for (std::size_t k = 0; k < totals.size(); ++k) totals[k] += rank_value(row, k);
-    }
-    std::vector<BoundRow> list;
-    list.reserve(static_cast<std::size_t>(rows));
-    for (int row = 0; row < rows; ++row) {
-      BoundRow each;
-      each.labels = labels_of(query, columns, result, row);
-      for (const int column : columns.metrics) {
-        const auto value = column < 0 ? std::nullopt : result.maybe_f64(row, column);
-        each.values.push_back(value.value_or(std::nan("")));
-      }
-      for (const int column : columns.entries) {
-        if (column >= 0) each.entry += std::string(result.text(row, column)) + '\x1f';
-      }
-      for (std::size_t k = 0; k < totals.size(); ++k) {
-        if (totals[k] > 0) each.rank = std::max(each.rank, rank_value(row, k) / totals[k]);
-      }
-      list.push_back(std::move(each));
-    }
-    const auto limit = options_.parameters.value(query.bound->limit);
-    for (const auto& each : bounder.apply(std::move(list), limit)) {
-      const auto rendered = page_.labels(each.labels);
-      for (std::size_t i = 0; i < query.metrics.size(); ++i) {
-        if (std::isnan(each.values[i])) continue;
-        tell_value(query.metrics[i].metric, each.labels, rendered, each.values[i]);
-      }
-    }
-    for (std::size_t i = 0; i < query.metrics.size(); ++i) {
-      if (!query.metrics[i].total) continue;
-      tell_value(query.metrics[i].total, {}, page_.labels({}), bounder.totals()[i]);
-    }
-  }
-
-  const RunOptions& options_;
-  ProbeRun& run_;
-  Exposition page_;
-};
 
 /// A SQL_ASCII database holds bytes of any kind, and refuses to hand out those that are not UTF-8
 /// to a session that wants UTF-8: one such name would cost the whole probe. Taken as they are, the
@@ -222,13 +59,13 @@ std::string table_as_json(pg::Connection& connection, const ProbeSpec& spec, Dea
   return out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// Both are there, and this role may use them; nothing named is always there.
+/// All are there, and this role may use them; nothing named is always there.
 bool may_use(pg::Connection& connection, const ProbeSpec& spec, Deadline deadline) {
   if (spec.relation.empty() && spec.function.empty()) return true;
   const auto answer = connection.exec(
       "SELECT coalesce($1 = '' OR has_table_privilege(to_regclass(nullif($1, '')), 'SELECT'), "
-      "false) AND coalesce($2 = '' OR has_function_privilege(to_regprocedure(nullif($2, '')), "
-      "'EXECUTE'), false)",
+      "false) AND NOT EXISTS (SELECT FROM string_to_table(nullif($2, ''), ' ') f WHERE "
+      "has_function_privilege(to_regprocedure(f), 'EXECUTE') IS NOT TRUE)",
       pg::Params::of(spec.relation, spec.function), deadline);
   return answer.boolean(0, 0);
 }
@@ -327,15 +164,15 @@ ProbeRun run_probe(pg::Connection& connection, const ProbeSpec& spec, const Targ
     }
     std::optional<std::string> table;
     if (!spec.columns.empty()) table = table_as_json(connection, spec, deadline);
-    Telling telling(options, run);
+    SeriesMaker maker(spec, facts, options, run);
     for (std::size_t i = 0; i < spec.queries.size(); ++i) {
       const auto& query = spec.queries[i];
       const auto sql = sql_for(query.sql, facts, spec.extension);
       if (!sql) continue;
       const auto parameters = values_of(query, table, options.parameters);
-      telling.tell(query, connection.exec_cached(*sql, parameters, deadline), memory.bounder(i));
+      maker.add(i, connection.exec_cached(*sql, parameters, deadline), memory.bounder(i));
     }
-    telling.finish();
+    maker.finish();
   } catch (const pg::PgError& error) {
     run.outcome = outcome_of(error);
     run.error = error.what();

@@ -18,6 +18,8 @@ inline constexpr int kRowsMax = 20'000;
 /// Of a query that has a bound, rows that are looked at to choose from.
 inline constexpr int kBoundedRowsMax = 200'000;
 
+class RelationShare;
+
 /// The session that every probe runs in. `stop` ends its waits; it may be null.
 [[nodiscard]] pg::ConnectOptions guarded_session(std::chrono::milliseconds lock_timeout,
                                                  const StopFlag* stop);
@@ -39,8 +41,12 @@ class ProbeMemory {
 
 struct RunOptions {
   std::string target;  ///< goes into every series
+  /// Of a probe of scope database: the visited one, as the target's own database spells its name;
+  /// empty: as the visited one does.
+  std::string database;
   ProbeParameters parameters;
-  bool with_samples = false;  ///< values besides text, for who judges them
+  RelationShare* share = nullptr;  ///< null: relations_max is this database's alone
+  bool with_samples = false;       ///< values besides text, for who judges them
 };
 
 /// Never throws: every failure is an outcome. A connection that is broken afterwards says so

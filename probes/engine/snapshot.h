@@ -31,6 +31,8 @@ struct ProbeState {
   std::chrono::microseconds total_duration{0};
   std::int64_t rows = 0;
   std::int64_t skipped = 0;
+  std::int64_t lost = 0;
+  std::optional<std::int64_t> other;
   std::array<std::int64_t, kOutcomes.size()> runs{};  ///< by Outcome: how many ended so
   std::vector<std::string> missing_rights;            ///< one of these would let it see all
   std::optional<WallClock::time_point> last_success;
@@ -42,6 +44,14 @@ struct ProbeState {
   }
 };
 
+/// What the last look for databases found, of those that the configuration asks for.
+struct DatabaseCounts {
+  std::int64_t visited = 0;
+  std::int64_t over_limit = 0;  ///< more than databases_max
+  std::int64_t denied = 0;      ///< this role may not connect
+  std::int64_t invalid = 0;     ///< half dropped: nobody can connect
+};
+
 struct TargetSnapshot {
   std::string target;
   bool up = false;  ///< the last attempt to use a connection succeeded
@@ -50,6 +60,7 @@ struct TargetSnapshot {
   bool is_standby = false;
   int server_version = 0;
   std::optional<PoolStatistics> pool;
+  std::optional<DatabaseCounts> databases;
   std::vector<std::shared_ptr<const ProbeState>> probes;
 
   /// False until the first attempt to use a connection: until then nobody can say whether it is up.

@@ -15,12 +15,14 @@
 #include "base/file.h"
 #include "base/yaml.h"
 #include "probes/engine/page.h"
+#include "probes/engine/same_labels.h"
 
 namespace pantryd::probes {
 namespace {
 
 constexpr std::size_t kFileLimitBytes = 1U << 20U;
 constexpr std::size_t kFilesMax = 200;
+constexpr std::int64_t kBoundMax = 100'000;
 
 bool is_metric_name(const std::string& name) {
   if (name.empty() || (name[0] >= '0' && name[0] <= '9')) return false;
@@ -83,6 +85,22 @@ std::vector<VersionedSql> parse_sql(const YamlValue& value, bool has_extension) 
   return out;
 }
 
+Rest parse_rest(const YamlValue& value) {
+  const auto word = value.as_choice({"sum", "max", "min", "none"});
+  if (word == "sum") return Rest::sum;
+  if (word == "max") return Rest::max;
+  return word == "min" ? Rest::min : Rest::none;
+}
+
+/// Of a metric, or (with `number`) of a query.
+SameLabels parse_same_labels(const YamlValue& value, bool number) {
+  const auto word = number ? value.as_choice({"max", "min", "sum", "number"})
+                           : value.as_choice({"max", "min", "sum"});
+  if (word == "number") return SameLabels::number;
+  if (word == "max") return SameLabels::max;
+  return word == "min" ? SameLabels::min : SameLabels::sum;
+}
+
 MetricColumn parse_metric(const YamlValue& item) {
   auto map = item.as_map();
   auto info = std::make_shared<MetricInfo>();
@@ -97,10 +115,8 @@ MetricColumn parse_metric(const YamlValue& item) {
   if (type == "untyped") info->type = MetricType::untyped;
   if (type == "histogram") info->type = MetricType::histogram;
   MetricColumn out{info, map.require("column").as_text()};
-  if (const auto rest = map.find("rest")) {
-    const auto word = rest->as_choice({"sum", "max", "none"});
-    out.rest = word == "sum" ? Rest::sum : (word == "max" ? Rest::max : Rest::none);
-  }
+  if (const auto rest = map.find("rest")) out.rest = parse_rest(*rest);
+  if (const auto rule = map.find("same_labels")) out.same_labels = parse_same_labels(*rule, false);
   if (const auto total = map.find("total")) {
     if (!is_metric_name(total->as_text()) || info->type != MetricType::counter) {
       throw total->error("a total needs a metric name, and a metric of type counter");
@@ -117,9 +133,15 @@ std::string parse_parameter(const YamlValue& value) {
   return value.as_choice({"statements_max", "relations_max"});
 }
 
+bool is_number(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 BoundSpec parse_bound(YamlMap map, const QuerySpec& query) {
   BoundSpec out;
-  out.limit = parse_parameter(map.require("limit"));
+  const auto limit = map.require("limit");
+  out.limit = is_number(limit.as_text()) ? std::to_string(limit.as_integer(1, kBoundMax))
+                                         : parse_parameter(limit);
   out.by = map.require("by").as_texts();
   if (out.by.empty()) throw map.value().error("\"by\" names no column");
   if (const auto keep = map.find("keep")) {
@@ -146,10 +168,21 @@ QuerySpec parse_query(const YamlValue& item, bool has_extension) {
   if (const auto labels = map.find("labels")) out.labels = labels->as_texts();
   if (const auto skipped = map.find("skipped")) out.skipped = skipped->as_text();
   if (const auto bound = map.find("bound")) out.bound = parse_bound(bound->as_map(), out);
+  if (const auto rule = map.find("same_labels")) {
+    out.same_labels = parse_same_labels(*rule, true);
+    if (out.bound && out.same_labels == SameLabels::number) {
+      throw rule->error("rows of a bounded query cannot be numbered", "Use max, min or sum.");
+    }
+  }
   for (const auto& metric : map.require("metrics").as_list()) {
     out.metrics.push_back(parse_metric(metric));
     if (out.bound && out.metrics.back().metric->type == MetricType::histogram) {
       throw metric.error("a histogram cannot be bounded");
+    }
+    const bool histogram = out.metrics.back().metric->type == MetricType::histogram;
+    const auto rule = rule_of(out, out.metrics.size() - 1);
+    if (histogram && rule != SameLabels::lost && rule != SameLabels::number) {
+      throw metric.error("histograms with equal labels cannot be merged");
     }
     if (out.metrics.back().total && (!out.bound || out.bound->entries.empty())) {
       throw metric.error("a total needs a bound with entries");
@@ -229,6 +262,7 @@ CostClass parse_cost(std::string_view word) {
 std::int32_t ProbeParameters::value(const std::string& name) const {
   if (name == "statements_max") return statements_max;
   if (name == "relations_max") return relations_max;
+  if (is_number(name)) return std::stoi(name);
   throw std::out_of_range(name);
 }
 

@@ -11,26 +11,29 @@
 //   roles: [primary, standby]      (default: both)
 //   extension: pg_stat_statements  (default: none needed)
 //   relation: public.orders        only where it exists and this role may read it
-//   columns: [id, state]           of that relation: its rows, 1,000 at most, are bound as $1 of
-//   each
-//                                  query, a jsonb array of objects with these columns as text or
-//                                  null. They are read without running what its owner attached to
-//                                  it (pg/plain_table.h)
-//   function: public.f(text)       likewise, and this role may execute it
+//   columns: [id, state]           of that relation: its rows, 1,000 at most, are bound as $1, a
+//                                  jsonb array of objects with these columns as text or null. They
+//                                  are read without running what its owner attached to it
+//                                  (pg/plain_table.h)
+//   function: public.f(text)       likewise, and this role may execute it; several with spaces
 //   rights: [pg_monitor]           without being a member of one of these it sees less, or nothing
 //   queries:                       they run with search_path = pg_catalog, pg_temp: what is not the
 //                                  server's own is named with its schema
-//     - sql: SELECT ...            or a list of {versions: "14-16", extension: "1.9-1.10", text:
-//     ...},
+//     - sql: SELECT ...            or a list of {versions: "14-16", extension: "1.9-", text: ...},
 //                                  majors of the server and versions of the extension: the first
 //                                  that fits both; where none does there is no query.
 //                                  @extschema@ stands for the schema of the extension
 //       parameters: [relations_max]  bound as $1, $2, ...: names of ProbeParameters
-//       labels: [datname]          columns that become labels, for each metric below
+//       labels: [datname]          columns that become labels, for each metric below; of scope
+//                                  database, datname is the visited database and needs no column
+//       same_labels: max           rows with equal labels become one series: max, min or sum of
+//                                  each column; number: each becomes a series, in the order of the
+//                                  answer, and all but the first get the label row="2", "3", ...
+//                                  Without it the first is exported, the others count as lost.
 //       skipped: skipped           a column that is no metric: the relations left out because of
 //                                  their locks, the same number in each row
 //       bound:                     more rows than the limit: those that rank lowest become one
-//         limit: relations_max     series whose labels say "other"
+//         limit: relations_max     series whose labels say "other"; or a number
 //         by: [activity, bytes]    ranks by the best share of any of these columns
 //         keep: [datname]          labels that the series called "other" keeps
 //         entries: [toplevel]      columns that tell entries of the server apart which are one
@@ -38,7 +41,8 @@
 //                                  is missing was thrown out and counts anew when it is back
 //       metrics:
 //         - {name: pg_x, column: x, type: counter, help: "...", rest: max}
-//                                  rest: how "other" is made of many: sum (default), max, none
+//                                  rest: how "other" is made of many: sum (default), max, min,
+//                                  none; same_labels: another rule than that of the query
 //                                  total: name of one more counter, without labels: what all
 //                                  rows grew by since the daemon looks; where there are entries
 //         - {name: pg_y, column: y, type: histogram, help: "..."}

@@ -8,18 +8,24 @@
 #include <vector>
 
 #include "base/deadline.h"
+#include "base/stop.h"
 #include "pg/connection.h"
 #include "pool/pool.h"
 #include "probes/engine/run.h"
+#include "probes/engine/snapshot.h"
 
 namespace pantryd::probes {
 
-/// The databases that may be connected to, by name: those that fit one of `include` and none of
-/// `exclude` (shell patterns), at most `limit`. Throws PgError.
-[[nodiscard]] std::vector<std::string> databases_to_visit(pg::Connection& connection,
-                                                          const std::vector<std::string>& include,
-                                                          const std::vector<std::string>& exclude,
-                                                          std::int32_t limit, Deadline deadline);
+/// The databases of a server that fit one of `include` and none of `exclude` (shell patterns).
+struct Databases {
+  std::vector<std::string> names;  ///< to visit: the target's own first, then by name
+  DatabaseCounts counts;
+};
+/// At most `limit` of them are to visit. Throws PgError.
+[[nodiscard]] Databases databases_to_visit(pg::Connection& connection,
+                                           const std::vector<std::string>& include,
+                                           const std::vector<std::string>& exclude,
+                                           std::int32_t limit, Deadline deadline);
 
 class Visitor {
  public:
@@ -32,6 +38,9 @@ class Visitor {
   [[nodiscard]] const TargetFacts& facts() const { return *facts_; }
   /// Where it is, or was last; empty at first.
   [[nodiscard]] const std::string& database() const { return database_; }
+  /// Counts relations of the kind of which this database has most, from the catalogue alone. Throws
+  /// Error.
+  [[nodiscard]] std::int64_t count_relations(const std::string& database);
   /// Closes the connection: the next visit makes one anew.
   void leave() { connection_.reset(); }
 
@@ -45,5 +54,11 @@ class Visitor {
   std::optional<TargetFacts> facts_;
   SteadyClock::time_point facts_at_;
 };
+
+/// The bound on relations is the target's: its databases share it by what each one needs, which
+/// must be known before the first of them takes its share. Visits those that `share` does not know,
+/// and forgets those that are not in `names`.
+void expect_relations(RelationShare& share, Visitor& visitor, const std::vector<std::string>& names,
+                      const StopFlag& stop);
 
 }  // namespace pantryd::probes

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "probes/engine/agenda.h"
 #include "probes/engine/probe_state.h"
+#include "probes/engine/relation_share.h"
 #include "probes/engine/visitor.h"
 
 namespace pantryd::probes {
@@ -48,7 +49,6 @@ class Watcher::Impl {
     run_options_.target = target_.name;
     run_options_.parameters = options_.parameters;
     run_options_.with_samples = options_.with_samples;
-    visit_options_ = run_options_;
     for (const auto& spec : *specs_) {
       if (spec.scope == Scope::cluster) add_spec(spec, "");
     }
@@ -158,9 +158,11 @@ class Watcher::Impl {
                       database, spec.interval);
     entry.memory = std::make_unique<ProbeMemory>(spec);
     entry.spec = &spec;
-    const auto& options = spec.scope == Scope::cluster ? run_options_ : visit_options_;
-    entry.run = [&spec, &options, memory = entry.memory.get()](pg::Connection* connection,
-                                                               const TargetFacts& facts) {
+    auto options = run_options_;
+    options.database = database;
+    if (spec.scope == Scope::database) options.share = &share_;
+    entry.run = [&spec, options, memory = entry.memory.get()](pg::Connection* connection,
+                                                              const TargetFacts& facts) {
       return run_probe(*connection, spec, facts, options, *memory);
     };
   }
@@ -295,11 +297,7 @@ class Watcher::Impl {
   }
 
   void finish(Entry& entry, ProbeRun result) {
-    if (result.families.empty() && !result.samples.empty()) {
-      Exposition page(target_.name);
-      for (const auto& sample : result.samples) page.add(sample);
-      result.families = page.take();
-    }
+    write_samples(result, target_.name);
     if (!options_.with_samples) result.samples.clear();
     auto state = next_state(*entry.state, std::move(result));
     entry.timeouts = state->outcome == Outcome::timeout ? entry.timeouts + 1 : 0;
@@ -317,19 +315,20 @@ class Watcher::Impl {
 
   /// False when the server could not be asked.
   bool discover() {
-    std::vector<std::string> names;
+    Databases found;
     try {
       auto lease = pool_.acquire(Deadline::in(options_.connect_timeout), &stop_);
-      names = databases_to_visit(*lease, options_.include, options_.exclude, options_.databases_max,
+      found = databases_to_visit(*lease, options_.include, options_.exclude, options_.databases_max,
                                  Deadline::in(kFactsLimit));
     } catch (const Error&) {
       return false;  // the probes of the cluster tell why
     }
+    expect_relations(share_, visitor_, found.names, stop_);
     const std::lock_guard lock(mutex_);
     // Only the thread that calls this runs entries of this lane, and it runs none now.
-    agenda_.keep_databases(names);
-    share_relations(names.size());
-    for (const auto& name : names) {
+    note_databases(found.counts);
+    agenda_.keep_databases(found.names);
+    for (const auto& name : found.names) {
       for (const auto& spec : *specs_) {
         if (spec.scope == Scope::database && !agenda_.has(spec, name)) add_spec(spec, name);
       }
@@ -337,11 +336,13 @@ class Watcher::Impl {
     return true;
   }
 
-  /// The bound on relations is the target's: its databases share it.
-  void share_relations(std::size_t databases) {
-    if (databases == 0) return;
-    const auto share = options_.parameters.relations_max / static_cast<std::int32_t>(databases);
-    visit_options_.parameters.relations_max = std::max(share, 10);
+  void note_databases(const DatabaseCounts& counts) {
+    const auto before = databases_ ? databases_->over_limit : 0;
+    if (counts.over_limit > 0 && counts.over_limit != before) {
+      log::warn("target {}: {} databases are not visited: probes.databases_max is {}", target_.name,
+                counts.over_limit, options_.databases_max);
+    }
+    databases_ = counts;
   }
 
   void publish() {
@@ -357,6 +358,7 @@ class Watcher::Impl {
         snapshot->is_standby = facts_->is_standby;
         snapshot->server_version = facts_->server_version;
       }
+      snapshot->databases = databases_;
       snapshot->probes = agenda_.states();
       // Under the mutex, so that an older snapshot never follows a newer one.
       store_.publish(std::move(snapshot));
@@ -376,8 +378,9 @@ class Watcher::Impl {
   SteadyClock::time_point facts_at_;
   bool up_ = false;
   std::string down_reason_;
+  std::optional<DatabaseCounts> databases_;
   // Of the thread that goes through the databases, alone:
-  RunOptions visit_options_;
+  RelationShare share_;
   Visitor visitor_;
   std::vector<std::thread> threads_;
 };

@@ -29,7 +29,8 @@ struct WatchOptions {
   /// least once in ten of its intervals.
   double busy_share = 0.02;
   /// Shell patterns of the databases that probes of scope database visit; the names that fit one of
-  /// `include` and none of `exclude`. At most databases_max, in the order of their names.
+  /// `include` and none of `exclude`. At most databases_max: the target's own first, then in the
+  /// order of their names.
   std::vector<std::string> include{"*"};
   std::vector<std::string> exclude;
   std::int32_t databases_max = 100;

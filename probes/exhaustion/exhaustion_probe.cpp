@@ -22,19 +22,21 @@ constexpr double kIdentifiersMax = 2147483647.0 - 3'000'000;
 
 /// Identifiers used since ever, and how many of them are still in the way of new ones. A snapshot's
 /// xmax is the next identifier, and costs none; that of multixacts is its distance to the first.
+/// A role that may not see the sessions does not know how many connections there are: NULL.
 constexpr const char* kCluster = R"(
 SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint,
        (SELECT max(age(datfrozenxid)) FROM pg_database),
        mxid_age('1'::xid)::bigint & 4294967295,
        (SELECT max(mxid_age(datminmxid)) FROM pg_database),
-       (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'),
+       (SELECT CASE WHEN count(*) = count(backend_type) THEN
+                 count(*) FILTER (WHERE backend_type = 'client backend') END FROM pg_stat_activity),
        current_setting('max_connections')::int
          - current_setting('superuser_reserved_connections')::int
          - coalesce(current_setting('reserved_connections', true), '0')::int,
        (SELECT setting FROM pg_settings WHERE name = 'data_directory'))";
 
-/// The hundred fullest. A sequence of a column ends where the column's type ends. One that somebody
-/// alters is left out, for its last value waits for him.
+/// The hundred fullest, and how many there are. A sequence of a column ends where the column's type
+/// ends. One that somebody alters is left out, for its last value waits for him.
 constexpr const char* kSequences = R"(
 WITH held AS MATERIALIZED (
   SELECT relation FROM pg_locks
@@ -56,7 +58,7 @@ open AS MATERIALIZED (
         AND c.oid NOT IN (SELECT relation FROM held WHERE relation IS NOT NULL)),
 valued AS MATERIALIZED (SELECT *, pg_sequence_last_value(seqrelid) AS value FROM open)
 SELECT current_database() || '.' || name, value * sign(seqincrement),
-       CASE WHEN seqincrement > 0 THEN top - value ELSE value - seqmin END
+       CASE WHEN seqincrement > 0 THEN top - value ELSE value - seqmin END, count(*) OVER ()
 FROM valued WHERE value IS NOT NULL
 ORDER BY abs(value::numeric) / nullif(abs(top::numeric), 0) DESC NULLS LAST, 1
 LIMIT 100)";
@@ -144,11 +146,15 @@ ProbeRun look_at_all(Memory& memory, pg::Connection& connection, Deadline deadli
   using Fall = UseWindow::Fall;
   look.see("xid", "", row.f64(0, 0), kIdentifiersMax - row.f64(0, 1), Fall::begins_anew);
   look.see("mxid", "", row.f64(0, 2), kIdentifiersMax - row.f64(0, 3), Fall::begins_anew);
-  look.see("connections", "", row.f64(0, 4), row.f64(0, 5) - row.f64(0, 4), Fall::goes_on);
+  if (const auto used = row.maybe_f64(0, 4)) {
+    look.see("connections", "", *used, row.f64(0, 5) - *used, Fall::goes_on);
+  }
   see_disks(look, memory.options, connection, row.maybe_text(0, 6).value_or(""));
   std::string error;
+  std::int64_t left_out = 0;
   try {
     const auto sequences = connection.exec_cached(kSequences, deadline);
+    if (!sequences.empty()) left_out = sequences.i64(0, 3) - sequences.rows();
     for (int i = 0; i < sequences.rows(); ++i) {
       look.see("sequence", std::string(sequences.text(i, 0)), sequences.f64(i, 1),
                sequences.f64(i, 2), Fall::begins_anew);
@@ -160,6 +166,7 @@ ProbeRun look_at_all(Memory& memory, pg::Connection& connection, Deadline deadli
   }
   auto run = look.finish();
   run.error = error;
+  if (error.empty()) run.other = left_out;
   return run;
 }
 
@@ -170,8 +177,9 @@ const ProbeDescription& exhaustion_description() {
       "exhaustion",
       "Time until a resource is used up, if its use continues as over the last hour (at least 5m). "
       "Absent where nothing is used. resource: xid and mxid (the server refuses transactions; "
-      "vacuum frees numbers), sequence (of the target's own database, the hundred fullest; name is "
-      "database.schema.sequence), connections, disk_data and disk_wal (if the server runs on this "
+      "vacuum frees numbers), sequence (of the target's own database, the hundred fullest, "
+      "pantryd_probe_other_rows counts the others; name is database.schema.sequence), connections, "
+      "disk_data and disk_wal (if the server runs on this "
       "machine, or the configuration names its disks; name is the folder; disk_wal only if it is "
       "another disk).",
       std::chrono::seconds(60),

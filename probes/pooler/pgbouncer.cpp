@@ -93,8 +93,10 @@ ProbeRun look(Session& session, Deadline deadline) {
     for (const auto* what : {"POOLS", "STATS"}) {
       const auto answer = show(*session.connection, what, deadline);
       run.rows += answer.rows();
-      if (answer.rows() > kConsoleRowsMax)
+      if (answer.rows() > kConsoleRowsMax) {
         run.error = fmt::format("only {} rows of SHOW {}", kConsoleRowsMax, what);
+        run.lost += answer.rows() - kConsoleRowsMax;
+      }
       tell_console(what, answer, samples);
     }
   } catch (const pg::PgError& error) {

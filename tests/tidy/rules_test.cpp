@@ -8,6 +8,7 @@
 #include "tests/tidy/includes.h"
 #include "tests/tidy/limits.h"
 #include "tests/tidy/offenders.h"
+#include "tests/tidy/probe_files.h"
 #include "tests/tidy/tools.h"
 #include "tests/tidy/words.h"
 
@@ -224,6 +225,49 @@ TEST(ToolsTest, ShellcheckAndClangFormatFindWhatIsWrong) {
   if (const auto clang_format = find_clang_format()) {
     EXPECT_THAT(places_of(check_format(root, tree, *clang_format)), ElementsAre("bad.cpp:1"));
   }
+}
+
+/// A probe's file with one query, whose SQL is in lines 4 and 5; its metrics begin in line 6.
+std::string probe_file(const std::string& sql, const std::string& comment = "# none") {
+  return "name: a\nqueries:\n" + std::string("  - sql: |\n      ") + sql +
+         "\n\n    metrics:\n      - {name: b, help: \"The least(of) LIMITS\"}\n  " + comment + "\n";
+}
+
+TEST(ProbeFilesTest, WhatMakesUnknownValuesNumbersOrLeavesRowsOutIsFound) {
+  for (const auto* const sql :
+       {"SELECT greatest(0, now() - seen)", "SELECT least(1, done)", "SELECT coalesce(max(a), 0)",
+        "SELECT coalesce(f(a, b),\n '0')", "SELECT coalesce(lsn, '0/0')", "SELECT a LIMIT 500",
+        "SELECT current_database() AS datname", "SELECT count(*) FROM pg_stat_activity",
+        "SELECT count(*) FROM pg_stat_replication r", "SELECT pg_last_wal_receive_lsn()"}) {
+    EXPECT_THAT(check_probe_files({{"probes/a.yaml", probe_file(sql)}}), SizeIs(1)) << sql;
+    EXPECT_THAT(check_probe_files({{"daemon/a.yaml", probe_file(sql)}}), IsEmpty()) << sql;
+  }
+}
+
+TEST(ProbeFilesTest, WhatKeepsUnknownValuesUnknownIsNotFound) {
+  for (const auto* const sql :
+       {"SELECT CASE WHEN a < 0 THEN 0 ELSE a END", "SELECT coalesce(name, '')",
+        "SELECT coalesce(one, two)", "SELECT a AS \"limit\", atleast(a)",
+        "SELECT a WHERE b = current_database()",
+        "SELECT count(*) FILTER (WHERE backend_type = 'c') FROM pg_stat_activity",
+        "SELECT count(*) FROM pg_stat_replication_slots", "SELECT a FROM pg_stat_activity",
+        "SELECT count(slot_type) FROM pg_stat_replication r",
+        "SELECT pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()"}) {
+    EXPECT_THAT(check_probe_files({{"probes/a.yaml", probe_file(sql)}}), IsEmpty()) << sql;
+  }
+}
+
+TEST(ProbeFilesTest, AnExceptionNeedsAReasonAndSomethingThatItAllows) {
+  const auto found = [](const std::string& sql, const std::string& comment) {
+    return places_of(check_probe_files({{"probes/a.yaml", probe_file(sql, comment)}}));
+  };
+  const std::string sql = "SELECT least(1, a), least(2, a)";
+  EXPECT_THAT(found(sql, "# tidy allows \"least(1, a)\": a is never NULL."),
+              ElementsAre("probes/a.yaml:4"));
+  EXPECT_THAT(found(sql, "# tidy allows \"least(\": a is never NULL."), IsEmpty());
+  EXPECT_THAT(found(sql, "# tidy allows \"least(\""), SizeIs(3)) << "without a reason";
+  EXPECT_THAT(found("SELECT a", "# tidy allows \"least(\": a is never NULL."),
+              ElementsAre("probes/a.yaml:8"));
 }
 
 TEST(OffendersTest, KnownBreachesAreAllowedAndNewOnesAreNot) {

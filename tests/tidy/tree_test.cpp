@@ -11,6 +11,7 @@
 #include "tests/tidy/includes.h"
 #include "tests/tidy/limits.h"
 #include "tests/tidy/offenders.h"
+#include "tests/tidy/probe_files.h"
 #include "tests/tidy/tools.h"
 #include "tests/tidy/words.h"
 
@@ -94,6 +95,10 @@ TEST_F(TidyTest, FilesOpenWithAComment) {
 
 TEST_F(TidyTest, OperatorsTextsHaveNoBannedWord) {
   expect_tidy("words", check_words(tree()));
+}
+
+TEST_F(TidyTest, ProbesMakeNothingUpAndLeaveNothingOutInSilence) {
+  expect_tidy("probes", check_probe_files(tree()));
 }
 
 TEST_F(TidyTest, SourcesAreFormatted) {
