@@ -23,7 +23,7 @@ inline void publish_series(probes::SnapshotStore& store, const std::string& targ
   probes::Exposition text(target);
   for (int i = 0; i < series; ++i) {
     text.add(gauge, text.labels({{"datname", "shop"}, {"relname", fmt::format("relation_{}", i)}}),
-             i * 1.25);
+             static_cast<double>(i * 2'654'435'761ULL % 1'000'003) * 0.37);
   }
   const auto awkward = text.labels({{"query", "a\\b \"c\"\nd {e=\"f\"} # é"}});
   text.add(make("pantryd_test_calls_total", MetricType::counter), awkward, 7);

@@ -69,6 +69,7 @@ std::optional<Reply> HttpTalk::read(std::chrono::milliseconds patience, bool bod
   }
   Reply out;
   out.head = got_.substr(0, end + 2);
+  if (!out.head.starts_with("HTTP/1.")) return std::nullopt;
   out.status = out.head.size() > 12 ? std::atoi(out.head.c_str() + 9) : 0;
   got_.erase(0, end + 4);
   const auto size = bodiless ? 0 : std::strtoull(out.header("Content-Length").c_str(), nullptr, 10);

@@ -5,10 +5,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
-
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -178,16 +177,15 @@ TEST(PageTest, HeadersThatDoNotEndAreEnded) {
   HttpTalk slow(site.port);
   const auto began = SteadyClock::now();
   ASSERT_TRUE(slow.send("GET /metrics HTTP/1.1\r\nHost: h\r\nX: "));
-  while (SteadyClock::now() - began < milliseconds(450)) {
-    ASSERT_TRUE(slow.send("a")) << "each byte once began a new patience";
+  std::optional<testing_support::Reply> reply;
+  while (!reply && SteadyClock::now() - began < seconds(3)) {
+    (void)slow.send("a");  // each byte once began a new patience
     EXPECT_TRUE(site.healthy());
-    std::this_thread::sleep_for(milliseconds(50));
+    reply = slow.read(milliseconds(50));
   }
-  const auto reply = slow.read(seconds(2));
   ASSERT_TRUE(reply.has_value());
   EXPECT_EQ(reply->status, 408);
   EXPECT_TRUE(silent.ends_within(seconds(2)));
-  EXPECT_LT(SteadyClock::now() - began, seconds(4));
 }
 
 TEST(PageTest, HeadersThatAreTooLongAreRefused) {
