@@ -110,12 +110,14 @@ void rivals(const std::string& page, seconds time) {
     const auto rival = make(port);
     attack(name, port, time, false);
   };
+#ifdef PANTRYD_BENCH_CIVETWEB
   run("civetweb_8_threads_5s",
       [&](std::uint16_t port) { return std::make_unique<Civet>(port, page, 8, 5'000); });
   run("civetweb_64_threads_1s",
       [&](std::uint16_t port) { return std::make_unique<Civet>(port, page, 64, 1'000); });
+#endif
   run("evhttp_5s", [&](std::uint16_t port) { return std::make_unique<EvHttp>(port, page, 5); });
-#ifdef MHD_VERSION
+#ifdef PANTRYD_BENCH_MICROHTTPD
   run("microhttpd_256_5s",
       [&](std::uint16_t port) { return std::make_unique<MicroHttpd>(port, page, 256, 5); });
   run("microhttpd_1000_1s",

@@ -1,12 +1,14 @@
 // The page served by other libraries of Debian, each as well as its options allow, for the bench
-// `page` to attack. libmicrohttpd need not be installed: then its row is missing.
+// `page` to attack. What is not installed has no row.
 #pragma once
 
+#ifdef PANTRYD_BENCH_CIVETWEB
 #include <CivetServer.h>
+#endif
 #include <event2/buffer.h>
 #include <event2/event.h>
 #include <event2/http.h>
-#if __has_include(<microhttpd.h>) && defined(PANTRYD_BENCH_MICROHTTPD)
+#ifdef PANTRYD_BENCH_MICROHTTPD
 #include <microhttpd.h>
 #endif
 
@@ -24,6 +26,7 @@ class Rival {
   virtual ~Rival() = default;
 };
 
+#ifdef PANTRYD_BENCH_CIVETWEB
 /// CivetWeb: a thread a connection.
 class Civet : public Rival, private CivetHandler {
  public:
@@ -46,6 +49,7 @@ class Civet : public Rival, private CivetHandler {
   const std::string& page_;
   CivetServer server_;
 };
+#endif
 
 /// libevent's own HTTP server: timeouts of single reads and writes, no limit of connections.
 class EvHttp : public Rival {
@@ -86,7 +90,7 @@ class EvHttp : public Rival {
   std::thread thread_;
 };
 
-#ifdef MHD_VERSION
+#ifdef PANTRYD_BENCH_MICROHTTPD
 /// libmicrohttpd with epoll on one thread: a limit of connections, at which it stops accepting.
 class MicroHttpd : public Rival {
  public:

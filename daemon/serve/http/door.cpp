@@ -16,7 +16,8 @@ namespace {
 constexpr int kArrivalsAtOnce = 64;  // then those that are inside get their turn
 constexpr std::chrono::milliseconds kTick{250};
 constexpr std::chrono::milliseconds kTickWhileShut{20};
-constexpr std::chrono::minutes kTellAgain{1};
+constexpr std::chrono::seconds kLogAfter{5};  // so that the line has a number worth reading
+constexpr std::chrono::minutes kLogAgain{1};
 
 }  // namespace
 
@@ -68,8 +69,10 @@ void Door::tick() {
     for (auto& arrival : arrivals_) arrival.add();
   }
   const auto now = SteadyClock::now();
-  if (clients_.removed() > 0 && now - told_ >= kTellAgain) {
-    told_ = now;
+  if (clients_.removed() == 0) {
+    calm_ = now;
+  } else if (now - calm_ >= kLogAfter && now - logged_ >= kLogAgain) {
+    logged_ = now;
     log::warn("{} slow HTTP connection(s) were closed to make room, of at most {} at a time",
               clients_.take_removed(), clients_.limits().connections);
   }

@@ -28,7 +28,8 @@ class Door {
   std::vector<LoopEvent> arrivals_;
   LoopEvent ticking_;
   bool open_ = true;
-  SteadyClock::time_point told_{};  ///< when the log was last told of connections without room
+  SteadyClock::time_point calm_{};    ///< when none had been closed to make room
+  SteadyClock::time_point logged_{};  ///< when the log last said how many had
 };
 
 }  // namespace pantryd

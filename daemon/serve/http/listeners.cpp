@@ -23,34 +23,10 @@ namespace {
 constexpr auto kLookUpTime = std::chrono::seconds(10);
 constexpr int kQueue = 4096;  // of connections that wait for accept(2); the kernel may allow less
 
-std::string hint_for(int reason, const Listen& listen) {
-  switch (reason) {
-    case EADDRINUSE:
-      return fmt::format(
-          "Another process listens there, `ss -ltnp 'sport = :{}'` shows it: stop it, or choose "
-          "another port with http.listen.",
-          listen.port);
-    case EADDRNOTAVAIL:
-      return "No interface of this machine has the address, `ip address` shows those it has: "
-             "correct http.listen.";
-    case EACCES:
-    case EPERM:
-      return listen.port < 1024
-                 ? "Ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher "
-                   "one with http.listen."
-                 : "A security policy of this machine forbids it: choose another port with "
-                   "http.listen.";
-    case EAFNOSUPPORT:
-      return "This machine has IPv6 switched off: choose an IPv4 address with http.listen.";
-    default:
-      return "Choose another address or port with http.listen.";
-  }
-}
-
 [[noreturn]] void refuse(const Listen& listen, int reason) {
   throw Error(ExitCode::failed,
               fmt::format("cannot listen on {}: {}", listen.text(), std::strerror(reason)),
-              hint_for(reason, listen));
+              listen_hint(reason, listen));
 }
 
 struct Found {
@@ -103,6 +79,30 @@ int listening(const addrinfo& where) {
 }
 
 }  // namespace
+
+std::string listen_hint(int reason, const Listen& listen) {
+  switch (reason) {
+    case EADDRINUSE:
+      return fmt::format(
+          "Another process listens there, `ss -ltnp 'sport = :{}'` shows it: stop it, or choose "
+          "another port with http.listen.",
+          listen.port);
+    case EADDRNOTAVAIL:
+      return "No interface of this machine has the address, `ip address` shows those it has: "
+             "correct http.listen.";
+    case EACCES:
+    case EPERM:
+      return listen.port < 1024
+                 ? "Ports below 1024 need the capability CAP_NET_BIND_SERVICE: choose a higher "
+                   "one with http.listen."
+                 : "A security policy of this machine forbids it: choose another port with "
+                   "http.listen.";
+    case EAFNOSUPPORT:
+      return "This machine has IPv6 switched off: choose an IPv4 address with http.listen.";
+    default:
+      return "Choose another address or port with http.listen.";
+  }
+}
 
 Listeners::Listeners(const std::vector<Listen>& addresses) {
   try {

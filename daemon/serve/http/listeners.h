@@ -1,6 +1,7 @@
 // The sockets on which connections arrive.
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "settings/listen.h"
@@ -25,5 +26,8 @@ class Listeners {
   void open(const Listen& listen);
   std::vector<int> descriptors_;
 };
+
+/// What to do when the kernel refuses to listen there for this errno.
+[[nodiscard]] std::string listen_hint(int reason, const Listen& listen);
 
 }  // namespace pantryd

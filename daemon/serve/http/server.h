@@ -1,5 +1,5 @@
-// The daemon's pages over HTTP: one thread with an event loop, which waits for nobody. docs/
-// architecture.md says why it is built on libevent.
+// The daemon's pages over HTTP: one thread with an event loop, which waits for nobody. Why it is
+// built on libevent: docs/architecture.md, "The pages".
 #pragma once
 
 #include <memory>

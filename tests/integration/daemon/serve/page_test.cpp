@@ -14,6 +14,7 @@
 #include "base/subprocess.h"
 #include "sandbox/sandbox.h"
 #include "serve/http/listeners.h"
+#include "serve/http/pages.h"
 #include "serve/http/server.h"
 #include "tests/support/big_page.h"
 #include "tests/support/http_talk.h"
@@ -237,6 +238,22 @@ TEST(PageTest, WhenAllPlacesAreTakenTheSlowestMakesRoom) {
   EXPECT_FALSE(slow[3]->ends_within(milliseconds(50)));
 }
 
+// Each reader of an old page keeps it in memory.
+TEST(PageTest, ReadersOfOldPagesLoseThemWhenPagesAreTooManyBytes) {
+  HttpLimits limits;
+  limits.pages_bytes = 1;  // then four of the largest are the limit
+  limits.grace = milliseconds(50);
+  const Site site(limits, kLargeSeries);
+  std::vector<std::unique_ptr<HttpTalk>> readers;
+  for (int i = 0; i < 7; ++i) {
+    readers.push_back(std::make_unique<HttpTalk>(site.port, "127.0.0.1", 4096));
+    ASSERT_TRUE(readers.back()->send(get_request("/metrics")));
+    std::this_thread::sleep_for(kPageLifeLeast + milliseconds(100));
+  }
+  EXPECT_TRUE(readers.front()->ends_within(milliseconds(500)));
+  EXPECT_FALSE(readers.back()->ends_within(milliseconds(100)));
+}
+
 TEST(PageTest, AnAddressThatCannotBeBoundNamesTheReason) {
   const Site site;
   const auto refusal = [&](const Listen& listen) {
@@ -254,6 +271,8 @@ TEST(PageTest, AnAddressThatCannotBeBoundNamesTheReason) {
       testing::AllOf(HasSubstr("Cannot assign requested address"), HasSubstr("No interface")));
   EXPECT_THAT(refusal({"no-such-name.invalid", site.port}), HasSubstr("cannot listen on no-such"));
   EXPECT_EQ(refusal({"127.0.0.1", find_free_port_pair()}), "opened");
+  EXPECT_THAT(listen_hint(EACCES, {"127.0.0.1", 80}), HasSubstr("Ports below 1024"));
+  EXPECT_THAT(listen_hint(EACCES, {"127.0.0.1", 8080}), HasSubstr("security policy"));
 }
 
 TEST(PageTest, Ipv6AndSeveralAddressesAreServed) {
