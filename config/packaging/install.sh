@@ -7,7 +7,7 @@
 
 # One list for building and testing: CMake looks for the test libraries when it configures.
 readonly BUILD_PACKAGES=(g++ cmake ninja-build ccache libpq-dev libyaml-cpp-dev
-  libboost-program-options-dev prometheus-cpp-dev libcivetweb-dev libfmt-dev libspdlog-dev
+  libboost-program-options-dev prometheus-cpp-dev libevent-dev libfmt-dev libspdlog-dev
   nlohmann-json3-dev libpg-query-dev zlib1g-dev libssl-dev libgtest-dev libgmock-dev
   libbenchmark-dev)
 # postgresql brings the server, the client programs and pg_stat_statements; prometheus, promtool.

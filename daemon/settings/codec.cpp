@@ -6,8 +6,8 @@
 #include <yaml-cpp/emittermanip.h>
 #include <yaml-cpp/stlemitter.h>
 
+#include <algorithm>
 #include <array>
-#include <charconv>
 
 #include "base/error.h"
 #include "base/units.h"
@@ -16,6 +16,7 @@ namespace pantryd {
 namespace {
 
 constexpr std::size_t kLabelsMax = 32;
+constexpr std::size_t kListensMax = 16;
 
 template <typename Choice>
 struct Word {
@@ -178,24 +179,29 @@ std::string Codec<LabelMap>::text(const LabelMap& value) {
   return "{" + out + "}";
 }
 
-void Codec<Listen>::read(Listen& out, const YamlValue& value, const KeyInfo&) {
-  const auto text = value.as_text();
-  const auto colon = text.rfind(':');
-  int port = 0;
-  if (colon != std::string::npos) {
-    const char* end = text.data() + text.size();
-    const auto [stop, failure] = std::from_chars(text.data() + colon + 1, end, port);
-    if (failure != std::errc{} || stop != end) port = 0;
+void Codec<ListenList>::read(ListenList& out, const YamlValue& value, const KeyInfo& key) {
+  const auto items = value.is_list() ? value.as_list() : std::vector<YamlValue>{value};
+  if (items.empty() || items.size() > kListensMax) {
+    throw value.error(fmt::format("{} must have 1 to {} addresses", key.name, kListensMax));
   }
-  if (port < 1 || port > 65'535 || colon == 0) {
-    throw value.error(fmt::format("\"{}\" is not ADDRESS:PORT", text),
-                      "For example 127.0.0.1:9788.");
+  out.all.clear();
+  for (const auto& item : items) {
+    try {
+      const auto listen = Listen::parse(item.as_text());
+      if (std::find(out.all.begin(), out.all.end(), listen) != out.all.end()) {
+        throw Error(ExitCode::usage, fmt::format("{} is listed twice", listen.text()));
+      }
+      out.all.push_back(listen);
+    } catch (const Error& error) {
+      const bool placed = std::string_view(error.what()).starts_with(item.place());
+      throw placed ? error : item.error(error.what(), error.hint());
+    }
   }
-  out.address = text.substr(0, colon);
-  out.port = static_cast<std::uint16_t>(port);
 }
-std::string Codec<Listen>::text(const Listen& value) {
-  return quoted(fmt::format("{}:{}", value.address, value.port));
+std::string Codec<ListenList>::text(const ListenList& value) {
+  std::vector<std::string> texts;
+  for (const auto& listen : value.all) texts.push_back(listen.text());
+  return texts.size() == 1 ? pantryd::quoted(texts.front()) : list_text(texts);
 }
 
 void Codec<pg::Conninfo>::read(pg::Conninfo& out, const YamlValue& value, const KeyInfo&) {

@@ -10,18 +10,11 @@
 #include <vector>
 
 #include "pg/conninfo.h"
+#include "settings/listen.h"
 #include "settings/placed_name.h"
 #include "settings/pool_keys.h"
 
 namespace pantryd {
-
-/// Where the pages are served.
-struct Listen {
-  std::string address = "127.0.0.1";
-  std::uint16_t port = 9788;
-
-  friend bool operator==(const Listen&, const Listen&) = default;
-};
 
 #define KEY(type, field, otherwise, rules) type field = otherwise;
 

@@ -15,6 +15,7 @@
 #include <map>
 
 #include "probes/engine/exposition.h"
+#include "probes/engine/openmetrics.h"
 
 namespace pantryd::probes {
 namespace {
@@ -129,7 +130,12 @@ class Own {
     family(info).metric.push_back(std::move(metric));
   }
 
-  [[nodiscard]] std::string take_text() {
+  [[nodiscard]] std::string take(PageFormat format) {
+    if (format == PageFormat::openmetrics) {
+      std::string out;
+      for (const auto& [name, family] : families_) append_openmetrics(out, family);
+      return out;
+    }
     std::vector<prometheus::MetricFamily> list;
     list.reserve(families_.size());
     for (auto& [name, family] : families_) list.push_back(std::move(family));
@@ -161,10 +167,14 @@ class Own {
 /// Families whose text is written at once.
 class Lines {
  public:
+  explicit Lines(PageFormat format) : format_(format) {}
   /// `labels` as they stand between the braces.
   void add(const MetricInfo& info, std::string_view labels, double value) {
     auto& lines = lines_[info.name];
-    if (lines.empty()) append_head(lines, info);
+    if (lines.empty()) {
+      append_head(lines, {info.name, info.help, info.type == kCounter ? "counter" : "gauge"},
+                  format_);
+    }
     lines += info.name;
     lines += '{';
     lines += labels;
@@ -177,10 +187,7 @@ class Lines {
   }
 
  private:
-  static void append_head(std::string& out, const MetricInfo& info) {
-    out += "# HELP " + info.name + ' ' + info.help + "\n# TYPE " + info.name +
-           (info.type == kCounter ? " counter\n" : " gauge\n");
-  }
+  const PageFormat format_;
   std::map<std::string_view, std::string> lines_;  ///< by the metric's name
 };
 
@@ -289,7 +296,7 @@ void add_process(Own& page, const std::string& version) {
 
 std::string render_own(const PageInputs& inputs) {
   Own page;
-  Lines probes;
+  Lines probes(inputs.format);
   add_process(page, inputs.version);
   if (inputs.reload) {
     page.add(kReloadOk, {}, inputs.reload->succeeded ? 1 : 0);
@@ -302,7 +309,7 @@ std::string render_own(const PageInputs& inputs) {
     const auto target_label = label("target", target->target);
     for (const auto& probe : target->probes) add_probe(probes, target_label, *probe, inputs.now);
   }
-  auto out = page.take_text();
+  auto out = page.take(inputs.format);
   probes.append_to(out);
   return out;
 }

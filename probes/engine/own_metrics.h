@@ -7,7 +7,7 @@
 
 namespace pantryd::probes {
 
-/// The families of own_metrics() as text.
+/// The families of own_metrics(), in the format that `inputs` names.
 [[nodiscard]] std::string render_own(const PageInputs& inputs);
 
 }  // namespace pantryd::probes

@@ -6,7 +6,7 @@
 #include <map>
 #include <string_view>
 
-#include "base/error.h"
+#include "probes/engine/openmetrics.h"
 #include "probes/engine/own_metrics.h"
 
 namespace pantryd::probes {
@@ -32,14 +32,6 @@ std::string_view type_name(const MetricInfo& info, TypeStyle style) {
     if (strict && ends_with(info.name, reserved)) return "untyped";
   }
   return "gauge";
-}
-
-/// A backslash and a newline would end the line, or worse.
-void append_help(std::string& out, std::string_view help) {
-  for (const char c : one_line(help)) {
-    if (c == '\\') out.push_back(c);
-    out.push_back(c);
-  }
 }
 
 struct Family {
@@ -69,17 +61,11 @@ std::string render_page(const PageInputs& inputs) {
   auto out = render_own(inputs);
   out.reserve(out.size() + bytes);
   for (const auto& [name, family] : families) {
-    out += "# HELP ";
-    out += name;
-    out += ' ';
-    append_help(out, family.info->help);
-    out += "\n# TYPE ";
-    out += name;
-    out += ' ';
-    out += type_name(*family.info, inputs.types);
-    out += '\n';
+    append_head(out, {name, family.info->help, type_name(*family.info, inputs.types)},
+                inputs.format);
     for (const auto* chunk : family.chunks) out += *chunk;
   }
+  if (inputs.format == PageFormat::openmetrics) out += kOpenMetricsEnd;
   return out;
 }
 

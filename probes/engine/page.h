@@ -17,17 +17,20 @@ enum class TypeStyle {
   as_declared  ///< the types of postgres_exporter, as they are
 };
 
+/// Both hold the same series: text 0.0.4 and OpenMetrics 1.0.
+enum class PageFormat { text, openmetrics };
+
 struct PageInputs {
   std::vector<std::shared_ptr<const TargetSnapshot>> targets;
   std::string version;
   WallClock::time_point now;
   TypeStyle types = TypeStyle::lint_clean;
   std::optional<SnapshotStore::Reload> reload;
+  PageFormat format = PageFormat::text;
 };
 
-/// Prometheus text format 0.0.4: the daemon's own families, then those of the probes sorted by
-/// name. What the probes told is text already; a page of 50,000 series is put together in
-/// milliseconds.
+/// The daemon's own families, then those of the probes sorted by name. What the probes told is text
+/// already; a page of 50,000 series is put together in milliseconds.
 [[nodiscard]] std::string render_page(const PageInputs& inputs);
 
 /// Every family that render_page makes by itself, for the list of metrics.

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "cli/command.h"
 #include "serve/fleet.h"
-#include "serve/http.h"
+#include "serve/http/server.h"
 #include "serve/targets.h"
 #include "settings/settings.h"
 
@@ -29,7 +29,7 @@ std::string listed(const std::vector<std::string>& names) {
   return out.empty() ? "none" : out;
 }
 
-void reload(const Context& context, const Listen& listen, Fleet& fleet,
+void reload(const Context& context, const ListenList& listen, Fleet& fleet,
             probes::SnapshotStore& store) {
   try {
     const auto settings = load_settings(context);
@@ -55,9 +55,10 @@ int run_serve(const Context& context, const Values&) {
   Fleet fleet(store);
   Hangup hangup;
   const auto& listen = settings.http.listen;
-  const HttpServer http(listen.address, listen.port, store, PANTRYD_VERSION);
-  log::info("serving http://{}:{}/metrics, {} target(s)", listen.address, listen.port,
-            settings.targets.size());
+  const HttpServer http(listen.all, store, PANTRYD_VERSION);
+  for (const auto& each : listen.all) {
+    log::info("serving http://{}/metrics, {} target(s)", each.text(), settings.targets.size());
+  }
   (void)fleet.apply(settings);
   store.note_reload(true, probes::WallClock::now());
   while (!context.stop->requested()) {

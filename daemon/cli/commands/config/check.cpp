@@ -11,8 +11,8 @@ namespace {
 int run_config_check(const Context& context, const Values&) {
   const auto settings = load_settings(context);
   check_names(settings);
-  fmt::print("The configuration is valid: {} target(s), pages on {}:{}\n", settings.targets.size(),
-             settings.http.listen.address, settings.http.listen.port);
+  fmt::print("The configuration is valid: {} target(s), pages on {}\n", settings.targets.size(),
+             settings.http.listen.text());
   for (const auto& warning : settings.warnings) fmt::print("WARNING: {}\n", warning);
   return 0;
 }

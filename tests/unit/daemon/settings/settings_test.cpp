@@ -28,7 +28,7 @@ constexpr const char* kSmallest =
 
 TEST(SettingsTest, TheSmallestFileIsEnough) {
   const auto settings = Settings::parse(kSmallest, "p.yaml");
-  EXPECT_EQ(settings.http.listen.port, 9788);
+  EXPECT_EQ(settings.http.listen.all.front().port, 9788);
   ASSERT_EQ(settings.targets.size(), 1U);
   EXPECT_EQ(settings.targets[0].dsn.get("host"), "h");
 }
