@@ -38,6 +38,7 @@ void Door::on_tick(evutil_socket_t, short, void* self) {
 }
 
 void Door::let_in(int listener) {
+  if (clients_.removed() == 0) calm_ = SteadyClock::now();
   for (int i = 0; i < kArrivalsAtOnce && open_; ++i) {
     if (!clients_.has_room() && !clients_.make_room()) {
       shut();
