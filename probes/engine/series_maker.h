@@ -2,7 +2,7 @@
 // file for rows whose labels are equal. Private to run.cpp.
 #pragma once
 
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
