@@ -1,6 +1,8 @@
 // Builds messages of one line, so that a script can read an error as a line and a hint.
 #include "base/error.h"
 
+#include <fmt/format.h>
+
 namespace pantryd {
 
 std::string one_line(std::string_view text) {
@@ -20,6 +22,10 @@ std::string one_line(std::string_view text) {
 
 Error::Error(ExitCode code, const std::string& message, std::string hint)
     : std::runtime_error(one_line(message)), code_(code), hint_(one_line(hint)) {}
+
+std::string Error::in_one_line() const {
+  return hint_.empty() ? what() : fmt::format("{} HINT: {}", what(), hint_);
+}
 
 std::string Error::render() const {
   std::string out = "pantryd: ";

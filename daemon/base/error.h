@@ -32,6 +32,8 @@ class Error : public std::runtime_error {
 
   /// "pantryd: MESSAGE\nHINT: HINT\n", what the command line prints on standard error.
   [[nodiscard]] std::string render() const;
+  /// "MESSAGE HINT: HINT", or the message alone: what a line of the log holds.
+  [[nodiscard]] std::string in_one_line() const;
 
  private:
   ExitCode code_;

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +15,7 @@
 #include "base/deadline.h"
 #include "pg/connect_options.h"
 #include "pg/conninfo.h"
+#include "pg/copied_row.h"
 #include "pg/error.h"
 #include "pg/result.h"
 #include "pg/statement_slot.h"
@@ -26,28 +26,22 @@ namespace pantryd::pg {
 
 struct CachedStatement;
 
-/// The fields of a row as text; NULL is nullopt.
-using CopiedRow = std::vector<std::optional<std::string>>;
-/// A line of COPY's text format, with or without its newline.
-[[nodiscard]] CopiedRow parse_copied_row(std::string_view line);
-
 class Connection {
  public:
-  /// Throws PgError(unreachable, refused, too_many, starting, stopped), and what the statement that
-  /// applies options.settings throws.
+  /// Throws PgError, also that of the statement that applies options.settings.
   [[nodiscard]] static Connection connect(const Conninfo& where, Deadline deadline,
                                           const ConnectOptions& options = {});
   Connection(Connection&&) noexcept;
   Connection& operator=(Connection&&) noexcept;
   ~Connection();
 
-  /// One statement, parameters bound. Throws PgError(statement, timeout, lost, stopped).
+  /// Throws PgError(statement, timeout, lost, stopped).
   Result exec(const std::string& sql, const Params& params, Deadline deadline);
   Result exec(const std::string& sql, Deadline deadline) { return exec(sql, Params(), deadline); }
-  /// Several statements in one message and so in one implicit transaction. Returns the last result.
+  /// Several statements in one message and implicit transaction. Returns the last result.
   Result exec_script(const std::string& sql, Deadline deadline);
   void prepare(const std::string& name, const std::string& sql, Deadline deadline);
-  /// Without rows: the columns that the statement returns, see Result::columns().
+  /// No rows, but the columns (Result::columns()).
   Result describe_prepared(const std::string& name, Deadline deadline);
   Result exec_prepared(const std::string& name, const Params& params, Deadline deadline);
   /// As exec(), but prepared at its first use in this session and known from then on. Prepares
@@ -67,34 +61,30 @@ class Connection {
   std::vector<CopiedRow> copy_out(const std::string& sql, std::size_t rows_max, Deadline deadline);
 
   /// Cancels what runs, rolls back what is open, restores the session (pg/session_policy.h) and
-  /// drops notifications: the last three in one round trip, or in none when there is nothing to
-  /// do. False: close it. Then it is lost, or holds what no reset undoes, such as a loaded library.
+  /// drops notifications, in one round trip or none. False: close it. Then it is lost, or holds
+  /// what no reset undoes, such as a loaded library.
   [[nodiscard]] bool make_idle(Deadline deadline, Reset reset = Reset::never) noexcept;
   [[nodiscard]] bool session_changed() const;  ///< Reset::tracked would restore it
-  /// Whether the server still is what target_session_attrs asked for when we connected, by what it
-  /// reported with its last answer; ask after make_idle(), since a borrower's SET of
-  /// default_transaction_read_only counts too. Always true for prefer-standby, which takes either,
-  /// for servers before 14, which do not report it, and for a broken connection.
+  /// Whether the server still is what target_session_attrs asked for, by what it reported with its
+  /// last answer; ask after make_idle(), since a borrower's SET of default_transaction_read_only
+  /// counts. True for prefer-standby, servers before 14 and a broken connection.
   [[nodiscard]] bool role_still_wanted() const;
-  /// What ran last, for other threads to read. It outlives the connection.
+  /// What ran last, for other threads; it outlives the connection.
   [[nodiscard]] std::shared_ptr<const StatementSlot> statement_slot() const;
 
   /// What ends its waits from now on, in place of ConnectOptions::stop. Null: only deadlines do.
   void stop_on(const StopFlag* stop);
-
   [[nodiscard]] bool broken() const;
-  /// True when no transaction is open and no statement runs.
-  [[nodiscard]] bool idle() const;
+  [[nodiscard]] bool idle() const;           ///< no transaction is open and no statement runs
   [[nodiscard]] int server_version() const;  ///< such as 150018 or 170002
   [[nodiscard]] int backend_pid() const;
   [[nodiscard]] std::string reported(const char* parameter) const;  ///< PQparameterStatus, or ""
   [[nodiscard]] const Conninfo& conninfo() const;
-  /// NOTICE and WARNING texts since the last call, the newest 100.
+  /// NOTICE and WARNING since the last call, the newest 100.
   [[nodiscard]] std::vector<std::string> take_notices();
 
-  /// The asynchronous face. send_* queue and flush what they can; then wait for socket() to be
-  /// readable (writable too while !flushed()), call consume(), and take results until nullopt.
-  /// These throw PgError(lost) only.
+  /// The asynchronous face: send_*, wait for socket() to be readable (writable too while
+  /// !flush()), consume(), and take results until nullopt. These throw PgError(lost) only.
   void send(const std::string& sql, const Params& params);
   void send_prepare(const std::string& name, const std::string& sql);
   void send_prepared(const std::string& name, const Params& params);
@@ -103,8 +93,7 @@ class Connection {
   [[nodiscard]] bool busy() const;                    ///< true: take_result() would block
   [[nodiscard]] std::optional<Result> take_result();  ///< nullopt: the statement is over
   [[nodiscard]] int socket() const;
-  /// For pipeline mode and what else the reactor needs; not for anybody else. What is sent and read
-  /// by it is not seen by make_idle().
+  /// For the reactor alone. What is sent and read by it is not seen by make_idle().
   [[nodiscard]] pg_conn* native() const;
 
  private:

@@ -5,7 +5,6 @@
 // one outcome.
 #include "loadgen/drive/reactor.h"
 
-#include <sched.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -18,6 +17,7 @@
 #include "base/assert.h"
 #include "base/file.h"
 #include "base/thread_cpu.h"
+#include "loadgen/drive/priority.h"
 #include "loadgen/drive/warm_up.h"
 
 namespace pantryd::loadgen {
@@ -27,44 +27,6 @@ constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr std::int64_t kTick = 100'000'000;
 constexpr int kEvents = 256;
 constexpr std::uint64_t kConnectorTag = Poller::kNoTag - 1;
-
-/// The first 48 bytes of sched_setattr(2)'s argument, which are those of every kernel that has it.
-struct SchedulingAttributes {
-  std::uint32_t size = sizeof(SchedulingAttributes);
-  std::uint32_t policy = SCHED_OTHER;
-  std::uint64_t flags = 0;
-  std::int32_t nice = 0;
-  std::uint32_t priority = 0;
-  std::uint64_t runtime_ns = 0;  ///< since Linux 6.12 the time slice of SCHED_OTHER
-  std::uint64_t deadline_ns = 0;
-  std::uint64_t period_ns = 0;
-};
-static_assert(sizeof(SchedulingAttributes) == 48);
-
-/// The shortest time slice that Linux gives: a thread that asks for little at a time is preferred
-/// when it wakes up (EEVDF). Older kernels accept it and do nothing. Anybody may.
-void shorten_time_slice() {
-  SchedulingAttributes attributes;
-  attributes.nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()));
-  attributes.runtime_ns = 100'000;
-  (void)::syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
-/// Waking up late would be measured as the server's latency: on two cores with a load of eight, the
-/// start lag p99 of this thread was 30 ms without, and 0.1 ms with, a real-time class. In an open
-/// loop it sleeps most of the time, so it takes little from others. Allowed to root only. The
-/// short time slice is for everybody else: with it p99 of a wake-up was 0.1 ms in place of 5 ms.
-bool raise_priority(bool realtime) {
-  sched_param parameters{};
-  parameters.sched_priority = 1;
-  if (realtime &&
-      ::sched_setscheduler(::gettid(), SCHED_RR | SCHED_RESET_ON_FORK, &parameters) == 0) {
-    return true;
-  }
-  const bool raised = ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), -10) == 0;
-  shorten_time_slice();
-  return raised;
-}
 
 /// Time that this thread was ready and had no processor (sched(7): /proc/PID/schedstat).
 double thread_cpu_wait_s() {

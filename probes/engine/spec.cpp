@@ -33,14 +33,14 @@ bool is_metric_name(const std::string& name) {
 
 /// "14-16", "17-", "-16", "15"; `read` gives nullopt for what is no version.
 template <typename Read>
-VersionRange parse_range(const YamlValue& value, Read read, const char* example) {
+VersionRange parse_range(const YamlValue& value, Read read, const char* what, const char* example) {
   VersionRange out;
   const auto text = value.as_text();
   const auto dash = text.find('-');
   const auto number = [&](const std::string& version, int fallback) {
     if (version.empty()) return fallback;
     if (const std::optional<int> found = read(version)) return *found;
-    throw value.error(fmt::format("\"{}\" is not a range of versions", text), example);
+    throw value.error(fmt::format("\"{}\" is not a range of {}", text, what), example);
   };
   out.min = number(text.substr(0, dash), out.min);
   out.max = dash == std::string::npos ? out.min : number(text.substr(dash + 1), out.max);
@@ -71,9 +71,12 @@ std::vector<VersionedSql> parse_sql(const YamlValue& value, bool has_extension) 
     VersionedSql each;
     const auto server = map.find("versions");
     const auto extension = map.find("extension");
-    if (server) each.server = parse_range(*server, read_major, "For example 14-16, 17- or 15.");
+    if (server)
+      each.server =
+          parse_range(*server, read_major, "major versions", "For example 14-16, 17- or 15.");
     if (extension) {
-      each.extension = parse_range(*extension, read_extension, "For example 1.9-1.10 or 1.11-.");
+      each.extension = parse_range(*extension, read_extension, "versions of an extension",
+                                   "For example 1.9-1.10 or 1.11-.");
       if (!has_extension) throw extension->error("the probe names no extension");
     }
     if (!server && !extension)

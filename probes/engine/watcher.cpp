@@ -278,10 +278,7 @@ class Watcher::Impl {
   void note_down(const Error& error) {
     const std::lock_guard lock(mutex_);
     // Once an outage, not once a probe.
-    if (up_ || down_reason_.empty()) {
-      log::warn("target {}: {}{}{}", target_.name, error.what(),
-                error.hint().empty() ? "" : " HINT: ", error.hint());
-    }
+    if (up_ || down_reason_.empty()) log::warn("target {}: {}", target_.name, error.in_one_line());
     up_ = false;
     down_reason_ = error.what();
     facts_.reset();

@@ -1,3 +1,4 @@
+// Plants everything from one session, whose own search_path is safe.
 #include "tests/support/planted.h"
 
 #include <fmt/format.h>
@@ -19,7 +20,7 @@ CREATE FUNCTION public.spy(what text) RETURNS boolean LANGUAGE plpgsql AS $$ BEG
 )";
 
 /// An operator for each pair of types that an inexact expression may have, and for all pairs that
-/// the server itself has one for; every one answers like the server's where it can.
+/// the server itself has one for.
 constexpr const char* kOperators = R"(
 DO $do$ DECLARE
   s text; o record;
@@ -32,8 +33,8 @@ BEGIN
         FROM pg_catalog.pg_operator
         WHERE oprleft <> 0 AND oprname IN ('=', '<>', '<', '>', '<=', '>=', '+', '-', '*', '/', '%',
               '||', '~', '!~', '->>', '->', '~~', '!~~', '&', '|', '>>', '<<')
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t WHERE t.oid IN (oprleft, oprright, oprresult)
-                          AND t.typtype = 'p')
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_type t
+                          WHERE t.oid IN (oprleft, oprright, oprresult) AND t.typtype = 'p')
         UNION ALL
         SELECT n.name, l.t, r.t, CASE WHEN n.name IN ('+', '-', '*', '/', '%') THEN 'numeric'
                                       WHEN n.name = '||' THEN 'text' ELSE 'boolean' END
@@ -45,7 +46,8 @@ BEGIN
       ORDER BY name, l, r
     LOOP
       EXECUTE format('CREATE FUNCTION %I.%I(%s, %s) RETURNS %s LANGUAGE plpgsql AS %L', s,
-                     'op_' || md5(o.name), o.l, o.r, o.result, format('BEGIN PERFORM public.spy(%L); RETURN NULL; END',
+                     'op_' || md5(o.name), o.l, o.r, o.result,
+                     format('BEGIN PERFORM public.spy(%L); RETURN NULL; END',
                                       s || '.' || o.name || '(' || o.l || ', ' || o.r || ')'));
       EXECUTE format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = %I.%I)', s,
                      o.name, o.l, o.r, s, 'op_' || md5(o.name));
@@ -62,10 +64,12 @@ BEGIN
   FOREACH s IN ARRAY ARRAY['public', 'watcher'] LOOP
     FOR f IN
       SELECT DISTINCT p.proname AS name, a.list FROM pg_catalog.pg_proc p,
-        unnest(ARRAY['name', 'bigint', 'text', 'oid', 'numeric', 'double precision', 'name, integer',
-                     'numeric, integer', 'text, text', 'name, name', 'name, text']) a(list)
+        unnest(ARRAY['name', 'bigint', 'text', 'oid', 'numeric', 'double precision',
+                     'name, integer', 'numeric, integer', 'text, text', 'name, name',
+                     'name, text']) a(list)
       WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND p.pronargs IN (1, 2)
-        AND p.proname ~ '^(pg_|has_|quote_|format|left|right|length|lower|round|trunc|extract|age|mxid|to_|split|replace|substr|btrim|md5|obj_|current_setting|row_|json|array|string)'
+        AND p.proname ~ ('^(pg_|has_|quote_|format|left|right|length|lower|round|trunc|extract|age|'
+          'mxid|to_|split|replace|substr|btrim|md5|obj_|current_setting|row_|json|array|string)')
     LOOP
       BEGIN
         EXECUTE format('CREATE FUNCTION %I.%I(%s) RETURNS text LANGUAGE plpgsql AS %L', s, f.name,

@@ -88,7 +88,11 @@ Level above(double value, double warning, double critical) {
 void judge_connections(const Samples& values, Finding& out) {
   const auto used = values.first("pantryd_connections_used");
   const auto limit = values.first("pantryd_connections_limit");
-  if (!used || !limit || *limit <= 0) return;
+  if (!used || !limit || *limit <= 0) {
+    out.level = Level::unknown;
+    out.text = "how many connections are open is not known";
+    return;
+  }
   out.level = above(*used / *limit, 0.8, 0.95);
   out.text = fmt::format("{:.0f} of {:.0f} connections", *used, *limit);
 }
@@ -100,30 +104,50 @@ void judge_archiver(const Samples& values, Finding& out) {
     out.text = "WAL archiving is off";
     return;
   }
-  const double waits = values.first("pantryd_archive_oldest_ready_seconds").value_or(0);
-  const bool failing = values.first("pantryd_archive_failing").value_or(0) != 0;
-  out.level = failing ? Level::critical : above(waits, 120, 900);
-  out.text = fmt::format("{:.0f} segments wait, the oldest for {}{}",
-                         values.first("pantryd_archive_ready_segments").value_or(0),
-                         age_text(waits), failing ? ", and the last attempt failed" : "");
+  const auto ready = values.first("pantryd_archive_ready_segments");
+  const auto waits = values.first("pantryd_archive_oldest_ready_seconds");
+  const auto failing = values.first("pantryd_archive_failing");
+  if (failing.value_or(0) != 0) {
+    out.level = Level::critical;
+  } else {
+    out.level = ready && waits && failing ? above(*waits, 120, 900) : Level::unknown;
+  }
+  out.text = ready && waits
+                 ? fmt::format("{:.0f} segments wait, the oldest for {}", *ready, age_text(*waits))
+                 : "how many segments wait is not known";
+  if (!failing) out.text += ", nor whether the last attempt failed";
+  if (failing.value_or(0) != 0) out.text += ", and the last attempt failed";
 }
 
 void judge_replication(const Samples& values, Finding& out) {
-  double lag = 0;
+  const auto standbys = values.first("pantryd_replication_standbys");
+  std::optional<double> lag;
   for (const auto* sample : values.all("pantryd_replication_total_bytes")) {
-    lag = std::max(lag, sample->value);
+    lag = std::max(lag.value_or(0), sample->value);
   }
-  out.level = above(lag, 50e6, 100e6);
-  out.text = fmt::format("{:.0f} standby, at most {} behind",
-                         values.first("pantryd_replication_standbys").value_or(0),
-                         format_bytes(static_cast<std::int64_t>(lag)));
+  if (!standbys || (*standbys > 0 && !lag)) {
+    out.level = Level::unknown;
+    out.text = standbys ? "how far the standbys are behind is not known"
+                        : "how many standbys there are is not known";
+    return;
+  }
+  out.text = fmt::format("{:.0f} standby", *standbys);
+  if (!lag) return;
+  out.level = above(*lag, 50e6, 100e6);
+  out.text += fmt::format(", at most {} behind", format_bytes(static_cast<std::int64_t>(*lag)));
 }
 
 void judge_standby(const Samples& values, Finding& out) {
-  const bool streams = values.first("pantryd_standby_receiver_streaming").value_or(0) != 0;
-  const double delay = values.first("pantryd_standby_replay_delay_seconds").value_or(0);
-  out.level = streams ? above(delay, 30, 300) : Level::critical;
-  out.text = fmt::format("{}, delay {}", streams ? "streams" : "does not stream", age_text(delay));
+  const auto streams = values.first("pantryd_standby_receiver_streaming");
+  const auto delay = values.first("pantryd_standby_replay_delay_seconds");
+  if (streams && *streams == 0) {
+    out.level = Level::critical;
+  } else {
+    out.level = streams && delay ? above(*delay, 30, 300) : Level::unknown;
+  }
+  out.text = !streams ? "whether it streams is not known"
+                      : (*streams != 0 ? "streams" : "does not stream");
+  out.text += delay ? ", delay " + age_text(*delay) : ", its delay is not known";
 }
 
 void judge_backup(const Samples& values, Finding& out) {
@@ -149,9 +173,12 @@ void judge_backup(const Samples& values, Finding& out) {
       level = Level::critical;
       said = "no good backup";
     } else {
-      const bool failed = of("pantryd_backup_newest_failed").value_or(0) != 0;
-      const bool late = *age > of("pantryd_backup_age_limit_seconds").value_or(0);
-      level = failed || late ? Level::critical : Level::ok;
+      const auto newest_failed = of("pantryd_backup_newest_failed");
+      const auto limit = of("pantryd_backup_age_limit_seconds");
+      const bool failed = newest_failed.value_or(0) != 0;
+      const bool late = limit && *age > *limit;
+      level =
+          failed || late ? Level::critical : (newest_failed && limit ? Level::ok : Level::unknown);
       said = age_text(*age) + " old" + (failed ? ", and a later attempt failed" : "");
     }
     if (weight(level) > weight(out.level)) out.level = level;

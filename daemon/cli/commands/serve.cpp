@@ -42,7 +42,7 @@ void reload(const Context& context, const ListenList& listen, Fleet& fleet,
     }
   } catch (const Error& error) {
     store.note_reload(false, probes::WallClock::now());
-    log::error("the configuration was not reloaded: {} HINT: {}", error.what(), error.hint());
+    log::error("the configuration was not reloaded: {}", error.in_one_line());
   }
 }
 

@@ -81,7 +81,7 @@ std::int64_t parse_count(const std::string& text) {
   const auto [at, error] = std::from_chars(text.data(), end, out);
   if (error == std::errc() && at == end) return out;
   throw Error(ExitCode::failed, fmt::format("pantryd.migrations holds \"{}\" for a number", text),
-              "The table is not as pantryd made it: restore it from a backup.");
+              "The table was changed by hand: restore it from a backup.");
 }
 
 std::string host_name() {

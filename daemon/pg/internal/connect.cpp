@@ -239,8 +239,7 @@ std::string hint_of(std::string_view code) {
 
 PgError describe_connect_failure(const Conninfo& where, std::string_view text) {
   // The severity is in the server's language, and so of any letters. A code has a digit.
-  static const std::regex with_code(
-      "[^\\n]*?[^:\\n]:\\s+(?=[A-Z]*[0-9])([0-9A-Z]{5}): ([^\\n]*)");
+  static const std::regex with_code("[^\\n]*?[^:\\n]:\\s+(?=[A-Z]*[0-9])([0-9A-Z]{5}): ([^\\n]*)");
   static const std::regex prefix("^connection to server [^\\n]*? failed: ");
   const auto at = where.display();
   const std::string message(text);

@@ -25,10 +25,8 @@ using testing_support::soon;
 
 LoadOptions light_load(const std::string& sql = "SELECT 1") {
   LoadOptions options;
-  options.workload =
-      parse_workload("version: 1\nname: w\noperations:\n  - {name: op, weight: 1, steps: [{sql: \"" +
-                         sql + "\"}]}\n",
-                     "w.yaml");
+  const std::string text = "version: 1\nname: w\noperations:\n  - {name: op, weight: 1, steps: ";
+  options.workload = parse_workload(text + "[{sql: \"" + sql + "\"}]}\n", "w.yaml");
   options.rate_per_s = 50;
   options.connections = 4;
   options.warmup = 1s;

@@ -159,6 +159,7 @@ TEST_F(ReplicationTest, TwoStandbysWithOneNameBothShowAndTheWorseKeepsTheLabels)
   ASSERT_TRUE(caught_up());
   EXPECT_FALSE(value(primary(), kTotal + labels + "|2")) << "one alone has no number";
   const OneMoreStandby twin("twin", upstream_as("standby"), "");
+  ASSERT_TRUE(within(seconds(20), [&] { return value(primary(), kStandbys) == 2; }));
   for (const auto& held : {twin.where(), shared_sandbox().standby()}) {
     auto paused = pg::Connection::connect(held, soon());
     paused.exec("SELECT pg_wal_replay_pause()", soon());

@@ -62,6 +62,24 @@ TEST(ConnectFailureTest, CarriesTheSqlstateAndAHint) {
                "\"app\"");
 }
 
+// lc_messages translates the severity, and a refused login was "unreachable".
+TEST(ConnectFailureTest, ASeverityMayBeInAnyLanguage) {
+  for (const char* severity : {"FATAL", "ВАЖНО", "ПОМИЛКА", "致命错误", "치명적오류", "ÖLÜMCÜL"}) {
+    const auto error = describe_connect_failure(
+        Conninfo::parse("host=db1"),
+        "connection to server at \"::1\", port 5432 failed: " + std::string(severity) +
+            ":  28000: no pg_hba.conf entry\nLOCATION:  x\n");
+    EXPECT_EQ(error.failure(), Failure::refused) << severity;
+    EXPECT_EQ(error.sqlstate(), "28000") << severity;
+  }
+}
+
+TEST(CopiedRowTest, EscapesStandForBytesAndNullIsNoText) {
+  const CopiedRow expected{"a\tb", std::nullopt, "\\N", "", "line\nline\\"};
+  EXPECT_EQ(parse_copied_row("a\\tb\t\\N\t\\\\N\t\tline\\nline\\\\\n"), expected);
+  EXPECT_EQ(parse_copied_row(""), CopiedRow{""});
+}
+
 TEST(ConnectFailureTest, ARefusedPortIsUnreachable) {
   const auto error = describe_connect_failure(
       Conninfo::parse("host=db1"),

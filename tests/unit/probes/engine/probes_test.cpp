@@ -51,6 +51,27 @@ TEST(ProbeSpecTest, TheStatementDependsOnTheServersVersion) {
   EXPECT_FALSE(applies(spec, {.server_version = 130'000}));
 }
 
+// pg_upgrade leaves the extension of the old server.
+TEST(ProbeSpecTest, TheStatementDependsOnTheVersionOfTheExtensionWhichIsCalledByItsSchema) {
+  std::string text = kProbe;
+  text.replace(text.find("queries:"), 0, "extension: pg_x\n");
+  text.replace(text.find("versions: \"14-16\""), 17, "extension: \"1.9-1.10\"");
+  text.replace(text.find("text: old"), 9, "text: \"SELECT @extschema@.f(), @extschema@.g()\"");
+  text.replace(text.find("versions: \"17-\""), 15, "extension: \"1.11-\"");
+  const auto spec = parse_probe(text, "p.yaml");
+  const auto sql_with = [&](int version) {
+    TargetFacts facts{.server_version = 170'000};
+    facts.extensions["pg_x"] = {"\"of others\"", version};
+    return sql_for(spec.queries[0].sql, facts, spec.extension);
+  };
+  EXPECT_EQ(sql_with(parse_extension_version("1.10")),
+            "SELECT \"of others\".f(), \"of others\".g()");
+  EXPECT_EQ(sql_with(parse_extension_version("1.12")), "new");
+  EXPECT_EQ(sql_with(parse_extension_version("1.8")), std::nullopt);
+  EXPECT_EQ(sql_with(parse_extension_version("unpackaged")), std::nullopt);
+  EXPECT_EQ(sql_for(spec.queries[0].sql, {.server_version = 170'000}, "pg_x"), std::nullopt);
+}
+
 TEST(ProbeSpecTest, RolesAndExtensionsGateAProbe) {
   auto spec = parse_probe(kProbe, "p.yaml");
   spec.on_standby = false;
@@ -109,6 +130,10 @@ TEST(ProbeSpecTest, MistakesArePointedAt) {
   EXPECT_THAT(refused(kProbe, "demo_total", "demo-total"), HasSubstr("not a metric name"));
   EXPECT_THAT(refused(kProbe, "labels", "lables"), HasSubstr("unknown key \"lables\""));
   EXPECT_THAT(refused(kProbe, "14-16", "fourteen"), HasSubstr("range of major versions"));
+  EXPECT_THAT(refused(kProbe, "versions: \"14-16\"", "extension: \"1.9\""),
+              HasSubstr("the probe names no extension"));
+  EXPECT_THAT(refused(kProbe, "queries:", "columns: [id]\nrelation: shelf\nqueries:"),
+              HasSubstr("named with its schema"));
 }
 
 TargetSnapshot snapshot_with(const std::vector<Sample>& samples, WallClock::time_point at) {
