@@ -60,12 +60,8 @@ std::optional<int> read_extension(const std::string& text) {
 }
 
 std::vector<VersionedSql> parse_sql(const YamlValue& value, bool has_extension) {
+  if (value.is_scalar()) return {VersionedSql{.text = value.as_text()}};
   std::vector<VersionedSql> out;
-  if (value.is_scalar()) {
-    out.push_back({});
-    out.back().text = value.as_text();
-    return out;
-  }
   for (const auto& item : value.as_list()) {
     auto map = item.as_map();
     VersionedSql each;
