@@ -3,7 +3,10 @@
 // the end of its path without ".cpp", such as pool_test or integration/daemon/pool/pool_test.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <string_view>
@@ -26,6 +29,14 @@ std::string filter_of(const std::string& name) {
   return filter;
 }
 
+/// Linux shares processors among sessions first (sched(7), autogroup). In one session with the
+/// tests beside it, a load generator waits for what those take. Away from a terminal only, whose
+/// signals go to a session; the end of ctest ends us in another way.
+void begin_session() {
+  if (::isatty(STDIN_FILENO) != 0 || ::setsid() < 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,5 +56,6 @@ int main(int argc, char** argv) {
     return 2;
   }
   testing::GTEST_FLAG(filter) = filter;
+  begin_session();
   return RUN_ALL_TESTS();
 }
