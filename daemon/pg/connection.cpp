@@ -67,8 +67,9 @@ std::string set_configs(PGconn* session, const ConnectOptions::Settings& setting
 
 void Connection::apply(const ConnectOptions& options, Deadline deadline) {
   auto settings = options.settings;
-  if (options.watching)
+  if (options.watching) {
     settings.insert(settings.begin(), kWatchingAtStart.begin(), kWatchingAtStart.end());
+  }
   if (settings.empty()) return;
   const auto configs = set_configs(state_->session, settings);
   state_->settings_sql = "SELECT " + configs;

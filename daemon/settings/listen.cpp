@@ -36,6 +36,17 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+/// inet_aton(3) takes such names for addresses: 0 for 0.0.0.0, 0x7f.1 for 127.0.0.1.
+bool ends_in_number(std::string_view address) {
+  if (!address.empty() && address.back() == '.') address.remove_suffix(1);
+  auto label = address.substr(address.rfind('.') + 1);
+  const bool hex = label.starts_with("0x") || label.starts_with("0X");
+  if (hex) label.remove_prefix(2);
+  constexpr std::string_view kDigits = "0123456789abcdefABCDEF";
+  return label.find_first_not_of(kDigits.substr(0, hex ? kDigits.size() : 10)) ==
+         std::string_view::npos;
+}
+
 bool is_name(std::string_view address) {
   const auto fits = [](char c) {
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
@@ -73,8 +84,7 @@ std::string address_of(std::string_view text, std::string_view written) {
     refuse(text, "no IPv4 address and no name", "An IPv6 address is in brackets: [::1]:9788.");
   }
   std::string address(written);
-  const auto in_ipv4 = [](char c) { return is_digit(c) || c == '.'; };
-  if (std::all_of(address.begin(), address.end(), in_ipv4) && !is_ipv4(address)) {
+  if (ends_in_number(address) && !is_ipv4(address)) {
     refuse(text, "no IPv4 address", "It has four numbers from 0 to 255: 127.0.0.1:9788.");
   }
   if (!is_name(address)) {

@@ -173,7 +173,7 @@ pg::Conninfo plant_objects(const pg::Conninfo& server) {
   return watcher.with("dbname", "tenant_db");
 }
 
-std::vector<std::string> called_by_others() {
+std::vector<std::string> called_by_others(std::size_t after) {
   const auto log = try_read_file(shared_sandbox().dir() / "log/primary.log", 256U << 20U);
   std::vector<std::string> out;
   for (std::size_t at = 0; log && at < log->size();) {
@@ -185,8 +185,7 @@ std::vector<std::string> called_by_others() {
     if (line.find(fmt::format("CALLED BY {}", kTenant)) != std::string::npos) continue;
     out.push_back(line.substr(call));
   }
-  std::sort(out.begin(), out.end());
-  out.erase(std::unique(out.begin(), out.end()), out.end());
+  out.erase(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(std::min(after, out.size())));
   return out;
 }
 

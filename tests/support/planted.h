@@ -18,7 +18,7 @@ inline constexpr const char* kTenant = "tenant";
 /// finds them first. `server` is the sandbox's owner. Returns the database, as the watcher logs in.
 [[nodiscard]] pg::Conninfo plant_objects(const pg::Conninfo& server);
 
-/// What was called of it so far by anybody but the tenant, from the server's log.
-[[nodiscard]] std::vector<std::string> called_by_others();
+/// Each call of it by anybody but the tenant, from the server's log, without the first `after`.
+[[nodiscard]] std::vector<std::string> called_by_others(std::size_t after = 0);
 
 }  // namespace pantryd::testing_support

@@ -97,7 +97,7 @@ PageAnswer Pages::ready() const {
   return out;
 }
 
-/// With ?types=postgres_exporter the peer's types are told as they are.
+/// `?types=postgres_exporter` asks for the types that postgres_exporter gives.
 PageAnswer Pages::metrics(const Request& request, const std::string& target) {
   const bool as_declared = request.parameter("types") == "postgres_exporter";
   const auto types = as_declared ? probes::TypeStyle::as_declared : probes::TypeStyle::lint_clean;

@@ -135,9 +135,7 @@ std::map<std::string, migrate::TableSize> live_sizes(const Context& context,
   for (const auto& name : names) wanted.push_back(name);
   auto connection = pg::Connection::connect(
       target(context), Deadline::in(kLookLimit),
-      {.application_name = "pantryd migrate lint",
-       .settings = {{"lock_timeout", "100ms"}, {"default_transaction_read_only", "on"}},
-       .stop = context.stop});
+      pg::watching_session("pantryd migrate lint", std::chrono::milliseconds(100), context.stop));
   // pg_relation_size and its kin wait for a table that is locked; relpages does not. A table that
   // was never analysed (reltuples -1) and a partitioned one look empty there: their size counts as
   // not known, so that nothing about them is downgraded.

@@ -36,8 +36,9 @@ std::string why_not(const probes::ProbeSpec& spec, const probes::TargetFacts& fa
     return fmt::format("the database {} has no extension {}", facts.database, spec.extension);
   }
   if (!probes::applies(spec, facts)) {
-    if (spec.extension.empty())
+    if (spec.extension.empty()) {
       return fmt::format("it has no SQL for PostgreSQL {}", facts.major());
+    }
     return fmt::format(
         "it has no SQL for PostgreSQL {} and this version of {}; ALTER EXTENSION {} UPDATE makes "
         "it current",

@@ -51,5 +51,22 @@ TEST_F(RightsTest, OfAMonitoringRoleLackNothing) {
   EXPECT_THAT(told.output, HasSubstr("every probe sees all"));
 }
 
+// It was "OK 9 rows": a role that sees no session found none.
+TEST_F(RightsTest, CheckSaysUnknownForWhatARoleMayNotSeeAndJudgesWhatItMay) {
+  const auto check = [](const std::string& user, const std::string& password) {
+    const auto where = shared_sandbox().primary().with("user", user).with("passfile", "");
+    return run_binary(places::binary,
+                      {"check", "--dsn", where.with("password", password).reveal()});
+  };
+  const auto poor = check("watcher_poor", "poor one");
+  EXPECT_EQ(poor.exit_code, 3) << poor.output;
+  EXPECT_THAT(poor.output, HasSubstr("how many connections are open is not known"));
+  EXPECT_THAT(poor.output, HasSubstr("how many standbys there are is not known"));
+  const auto rich = check("watcher_rich", "rich one");
+  EXPECT_EQ(rich.exit_code, 0) << rich.output;
+  EXPECT_THAT(rich.output, testing::ContainsRegex("[0-9]+ of [0-9]+ connections"));
+  EXPECT_THAT(rich.output, HasSubstr("1 standby, at most "));
+}
+
 }  // namespace
 }  // namespace pantryd

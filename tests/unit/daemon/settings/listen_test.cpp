@@ -30,6 +30,7 @@ TEST(ListenTest, AddressesNamesAndListsAreRead) {
   EXPECT_EQ(with_listen("\"127.0.0.1:9788\"").http.listen.all, (std::vector<Listen>{Listen{}}));
   EXPECT_EQ(with_listen("\"[::1]:9788\"").http.listen.all.front().address, "::1");
   EXPECT_EQ(with_listen("\"[fe80::1%eth0]:1\"").http.listen.all.front().address, "fe80::1%eth0");
+  EXPECT_EQ(with_listen("db0x1.3com:1").http.listen.all.front().address, "db0x1.3com");
   EXPECT_EQ(with_listen("localhost:65535").http.listen.all.front().port, 65535);
   const auto list = with_listen("[\"0.0.0.0:9788\", \"[::]:9788\"]").http.listen;
   EXPECT_EQ(list.text(), "0.0.0.0:9788, [::]:9788");
@@ -54,6 +55,8 @@ TEST(ListenTest, WhatIsNoAddressAndPortIsRefusedAtItsPlace) {
                            "127.0.0.1:0x50",  "127.0.0.1:080",
                            "127.0.0.1:80s",   "300.0.0.1:80",
                            "127.1:80",        "::1:9788",
+                           "0x7f.1:80",       "0x0:80",
+                           "a.0x7F:80",       "0.:80",
                            "[::1:9788",       "[127.0.0.1]:80",
                            "[]:80",           "[::1%]:80",
                            "-x:80",           "a b:80",
